@@ -1,0 +1,89 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// Settings of every Swift target of ours: our own warnings stop the build.
+let ours: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+extension Target.Dependency {
+    static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
+    static let configuration = product(name: "Configuration", package: "swift-configuration")
+    static let crypto = product(name: "Crypto", package: "swift-crypto")
+    static let cryptoExtras = product(name: "CryptoExtras", package: "swift-crypto")
+    static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+    static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
+    static let jwtKit = product(name: "JWTKit", package: "jwt-kit")
+    static let logging = product(name: "Logging", package: "swift-log")
+    static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
+    static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+}
+
+/// A room of the house: a Swift target with the settings that all of them share.
+func room(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
+) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: ours)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: ours)
+}
+
+let package = Package(
+    name: "scriptorium",
+    products: [
+        .executable(name: "scriptorium", targets: ["scriptorium"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0",
+            traits: ["ConfigurationSupport"]),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(
+            name: "CLibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CHost", dependencies: ["CLibCurl"]),
+        .executableTarget(name: "cell"),
+        room("Core", [.crypto, .cryptoExtras]),
+        room("Database", ["CHost", "CLibPQ", "Core", .logging, .serviceLifecycle]),
+        room("Catalog", ["Core", "Database", .jwtKit, .logging, .serviceLifecycle]),
+        room("JobQueue", ["Core", "Database", .logging, .serviceLifecycle]),
+        room("Outbound", ["CHost", "CLibCurl", "Core"]),
+        room(
+            "Execution", ["CHost", "Core", .logging, .nioCore, .nioPosix, .serviceLifecycle],
+            exclude: ["Resources"]),
+        room("Platform", ["Catalog", "Core", "Database", "Execution", "JobQueue", "Outbound", .logging]),
+        room(
+            "Ingress",
+            [
+                "Catalog", "Core", "Database", "JobQueue", "Platform", .hummingbird, .httpTypes, .logging, .nioCore,
+                .serviceLifecycle,
+            ]),
+        room(
+            "Worker",
+            ["Catalog", "Core", "Database", "Execution", "JobQueue", "Platform", .logging, .serviceLifecycle]),
+        .executableTarget(
+            name: "scriptorium",
+            dependencies: [
+                "Catalog", "Core", "Database", "Execution", "Ingress", "JobQueue", "Outbound", "Platform", "Worker",
+                "cell",
+                .argumentParser, .configuration, .logging, .serviceLifecycle,
+            ],
+            swiftSettings: ours),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu2x
+)

@@ -1,0 +1,119 @@
+/// How one run of a script ended, and what it used.
+public struct AttemptReport: Sendable {
+    public enum Ending: Sendable {
+        /// The harness delivered a result.
+        case result(ScriptResult)
+        /// The process ended by itself without a result.
+        case exited(code: Int32, lastErrorLine: String?)
+        /// A signal ended the process that was not ours.
+        case crashed(signal: Int32, lastErrorLine: String?)
+        /// A limit fired.
+        case limit(LimitHit)
+        /// The child broke the protocol.
+        case violation(String)
+        /// The script was cancelled from outside.
+        case cancelled
+        /// Our own machinery failed before the script could answer: the attempt may be repeated.
+        case lost(String)
+    }
+
+    public var ending: Ending
+    /// User and system time of the script's process and of its children that it waited for.
+    public var cpu: Duration
+    public var peakMemoryBytes: Int
+    /// From handing over the job to its end.
+    public var wall: Duration
+    /// Whether output beyond the limit was dropped.
+    public var logTruncated: Bool
+
+    public init(ending: Ending, cpu: Duration, peakMemoryBytes: Int, wall: Duration, logTruncated: Bool) {
+        self.ending = ending
+        self.cpu = cpu
+        self.peakMemoryBytes = peakMemoryBytes
+        self.wall = wall
+        self.logTruncated = logTruncated
+    }
+}
+
+/// A limit that fired: the quota's key (contract.md §8) and its value as people read it.
+public struct LimitHit: Sendable, Hashable {
+    public var key: String
+    public var value: String
+
+    public init(key: String, value: String) {
+        self.key = key
+        self.value = value
+    }
+}
+
+/// What the harness says at the end of a script.
+public struct ScriptResult: Sendable {
+    /// What the script returned; nil where it returned nothing (`undefined`).
+    public var returned: JSONText?
+    /// `event.response` at the end; nil where the script removed it.
+    public var response: JSONText?
+    /// The whole event, sent only where `event.response` was removed.
+    public var event: JSONText?
+    /// `event.exception`, where the script set it.
+    public var exception: JSONText?
+    /// What the script threw, or why its result can not be sent.
+    public var error: ScriptError?
+    /// What is the body as it stands: PHP's `exit('text')`.
+    public var rawBody: String?
+    /// Headers that the script set by itself (PHP's `header()`).
+    public var headers: [(name: String, value: String)]
+
+    public init(
+        returned: JSONText? = nil, response: JSONText? = nil, event: JSONText? = nil, exception: JSONText? = nil,
+        error: ScriptError? = nil, rawBody: String? = nil, headers: [(name: String, value: String)] = []
+    ) {
+        self.returned = returned
+        self.response = response
+        self.event = event
+        self.exception = exception
+        self.error = error
+        self.rawBody = rawBody
+        self.headers = headers
+    }
+}
+
+/// A script's own failure.
+public struct ScriptError: Error, Sendable, Hashable {
+    /// What went wrong.
+    public enum Kind: String, Sendable, Hashable {
+        /// The script threw.
+        case thrown
+        /// The source does not parse.
+        case syntax
+        /// The result can not be written as JSON.
+        case result
+    }
+
+    public var kind: Kind
+    public var message: String
+    /// The `code` in the error's body; nil stands for the status.
+    public var code: Int?
+    /// The HTTP status; nil stands for 500.
+    public var statusCode: Int?
+    /// The author's own line, counted from 1.
+    public var line: Int?
+    /// Counted from 1.
+    public var column: Int?
+    /// Frames of the script itself, innermost first.
+    public var trace: [String]
+    public var context: JSONText?
+
+    public init(
+        kind: Kind, message: String, code: Int? = nil, statusCode: Int? = nil, line: Int? = nil, column: Int? = nil,
+        trace: [String] = [], context: JSONText? = nil
+    ) {
+        self.kind = kind
+        self.message = message
+        self.code = code
+        self.statusCode = statusCode
+        self.line = line
+        self.column = column
+        self.trace = trace
+        self.context = context
+    }
+}

@@ -1,0 +1,65 @@
+/// Answers what a running script asks. Execution knows no more of the platform than this.
+public protocol ScriptHost: Sendable {
+    /// One `platform.api` call. It never throws: what goes wrong is a reply with a status of 400 or more.
+    func call(_ call: APICall) async -> APIReply
+
+    /// A line that the script printed, as soon as it is whole.
+    func log(_ line: LogLine)
+}
+
+/// One `platform.api` call, as the script made it.
+public struct APICall: Sendable {
+    /// As written by the script; upper-case.
+    public var verb: String
+    /// Relative (`svc/res?x=1`, with or without a leading `/` or `/api/v2/`) or absolute (`http://…`).
+    public var path: String
+    /// Values are already text.
+    public var headers: [(name: String, value: String)]
+    /// Query parameters beside those in `path`, not yet encoded.
+    public var parameters: [(name: String, value: String)]
+    public var body: [UInt8]
+    /// The payload's type where the harness knows it (an object is application/json); nil where the script gave text.
+    public var contentType: String?
+
+    public init(
+        verb: String, path: String, headers: [(name: String, value: String)] = [],
+        parameters: [(name: String, value: String)] = [], body: [UInt8] = [], contentType: String? = nil
+    ) {
+        self.verb = verb
+        self.path = path
+        self.headers = headers
+        self.parameters = parameters
+        self.body = body
+        self.contentType = contentType
+    }
+}
+
+/// The answer to an ``APICall``.
+public struct APIReply: Sendable {
+    public var status: Int
+    /// Names in lower case.
+    public var headers: [(name: String, value: String)]
+    public var body: [UInt8]
+
+    public init(status: Int, headers: [(name: String, value: String)], body: [UInt8]) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+}
+
+/// A line of a script's output.
+public struct LogLine: Sendable, Hashable {
+    public enum Stream: String, Sendable, Hashable {
+        case stdout, stderr, system
+    }
+
+    public var stream: Stream
+    /// Valid UTF-8 without NUL and without the line's end.
+    public var text: String
+
+    public init(stream: Stream, text: String) {
+        self.stream = stream
+        self.text = text
+    }
+}

@@ -1,0 +1,24 @@
+/// A language that scripts are written in. The raw values are the names of `script_type` and of the service types.
+public enum ScriptLanguage: String, Sendable, CaseIterable {
+    case nodejs
+    case php
+    case python3
+
+    /// The label that DreamFactory gives the type.
+    public var label: String {
+        switch self {
+        case .nodejs: "Node.js"
+        case .php: "PHP"
+        case .python3: "Python3"
+        }
+    }
+
+    /// The description that DreamFactory gives the type.
+    public var summary: String {
+        switch self {
+        case .nodejs: "Server-side JavaScript handler using the Node.js engine."
+        case .php: "Script handler using native PHP."
+        case .python3: "Script handler using native Python3."
+        }
+    }
+}
