@@ -1,0 +1,28 @@
+// The migrations travel inside the binary, so that a copied program needs no folder beside it.
+// A new file in `migrations/` gets a line in each of the two lists; a test compares them with the folder.
+#include "migrations.h"
+
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
+#define EMBED_END , 0
+
+static const char m0001[] = {
+#embed "../../migrations/0001_roles.sql"
+    EMBED_END};
+static const char m0002[] = {
+#embed "../../migrations/0002_catalog.sql"
+    EMBED_END};
+static const char m0003[] = {
+#embed "../../migrations/0003_queue.sql"
+    EMBED_END};
+
+static const struct chost_migration all[] = {
+    {"0001_roles.sql", m0001},
+    {"0002_catalog.sql", m0002},
+    {"0003_queue.sql", m0003},
+};
+
+struct chost_migration chost_migration_at(size_t index) {
+    if (index < sizeof all / sizeof all[0]) return all[index];
+    return (struct chost_migration){0};
+}

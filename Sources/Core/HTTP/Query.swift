@@ -1,0 +1,121 @@
+/// Query strings: percent-encoding and the bracket syntax of PHP.
+public enum Query {
+    /// The name and value pairs of a query, decoded; `+` is a space. A name without `=` has an empty value.
+    public static func pairs(_ query: some StringProtocol) -> [(name: String, value: String)] {
+        query.split(separator: "&").map { pair in
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            return (decode(parts[0], plusIsSpace: true), parts.count > 1 ? decode(parts[1], plusIsSpace: true) : "")
+        }
+    }
+
+    /// The last value of a name; nil where it is missing.
+    public static func value(_ name: String, in query: some StringProtocol) -> String? {
+        pairs(query).last { $0.name == name }?.value
+    }
+
+    /// The percent-encoding resolved. Bytes that are not UTF-8 become U+FFFD, NUL as well.
+    public static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String {
+        var out: [UInt8] = []
+        var bytes = text.utf8.makeIterator()
+        var pending: [UInt8] = []
+        while let byte = pending.popLast() ?? bytes.next() {
+            guard byte == UInt8(ascii: "%") else {
+                out.append(plusIsSpace && byte == UInt8(ascii: "+") ? 0x20 : byte)
+                continue
+            }
+            guard let high = bytes.next() else {
+                out.append(byte)
+                break
+            }
+            guard let low = bytes.next() else {
+                out.append(contentsOf: [byte, high])
+                break
+            }
+            if let a = hexDigit(high), let b = hexDigit(low) {
+                out.append(a << 4 | b)
+            } else {
+                out.append(byte)
+                pending = [low, high]
+            }
+        }
+        return String(decoding: out, as: UTF8.self).replacing("\0", with: "\u{FFFD}")
+    }
+
+    /// Everything but the unreserved characters of RFC 3986 §2.3 percent-encoded.
+    public static func encode(_ text: String) -> String {
+        var out: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
+                out.append(byte)
+            default:
+                out.append(UInt8(ascii: "%"))
+                out.append(contentsOf: Array(Hex.encode([byte]).uppercased().utf8))
+            }
+        }
+        return String(decoding: out, as: UTF8.self)
+    }
+
+    /// The pairs as `event.request.parameters` has them: `a[b]=1&a[c]=2&d[]=3` nests as PHP's `parse_str` does.
+    public static func parameters(_ query: some StringProtocol) -> JSONText {
+        var root = Node.map([])
+        for (name, value) in pairs(query) where !name.isEmpty {
+            root.insert(value, at: path(name)[...])
+        }
+        return root.json
+    }
+
+    private static func hexDigit(_ byte: UInt8) -> UInt8? {
+        byte < 0x80 ? Character(Unicode.Scalar(byte)).hexDigitValue.map(UInt8.init) : nil
+    }
+
+    /// `a[b][]` as `["a", "b", ""]`; a name whose brackets do not pair is one key.
+    private static func path(_ name: String) -> [String] {
+        guard let open = name.firstIndex(of: "["), open != name.startIndex else { return [name] }
+        var keys = [String(name[..<open])]
+        var rest = name[open...]
+        while rest.first == "[", let close = rest.firstIndex(of: "]") {
+            keys.append(String(rest[rest.index(after: rest.startIndex)..<close]))
+            rest = rest[rest.index(after: close)...]
+        }
+        // Deep nesting is of no use to anybody and costs everybody who reads it.
+        return keys.count > 1 && keys.count <= 16 ? keys : [name]
+    }
+
+    /// A value of the tree that the bracket syntax builds.
+    private indirect enum Node {
+        case text(String)
+        case map([(key: String, node: Node)])
+
+        mutating func insert(_ value: String, at path: ArraySlice<String>) {
+            guard let first = path.first else {
+                self = .text(value)
+                return
+            }
+            var members: [(key: String, node: Node)] = if case .map(let found) = self { found } else { [] }
+            // `[]` takes the next free number, as PHP does.
+            let key = first.isEmpty ? String((members.compactMap { Int($0.key) }.max() ?? -1) + 1) : first
+            if let index = members.firstIndex(where: { $0.key == key }) {
+                members[index].node.insert(value, at: path.dropFirst())
+            } else {
+                var node = path.count > 1 ? Node.map([]) : Node.text("")
+                node.insert(value, at: path.dropFirst())
+                members.append((key, node))
+            }
+            self = .map(members)
+        }
+
+        /// A map whose keys are 0, 1, 2 … is a list, as PHP writes it.
+        var json: JSONText {
+            switch self {
+            case .text(let text): return .string(text)
+            case .map(let members):
+                let isList =
+                    !members.isEmpty && members.enumerated().allSatisfy { $0.element.key == String($0.offset) }
+                return isList ? .array(members.map(\.node.json)) : .object(members.map { ($0.key, $0.node.json) })
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+/// An invocation as services see it, whoever made it: `/api/v2/{service}[/{resource}][?query]`.
+public struct ServiceRequest: Sendable {
+    public var verb: Verb
+    /// The service's name, in lower case.
+    public var service: String
+    /// The path after the service's name, decoded, without slashes at its ends; empty for the service itself.
+    public var resource: String
+    /// The query as written, without `?`.
+    public var query: String
+    /// In the order of arrival, names in lower case.
+    public var headers: [(name: String, value: String)]
+    public var body: [UInt8]
+
+    public init(
+        verb: Verb, service: String, resource: String = "", query: String = "",
+        headers: [(name: String, value: String)] = [], body: [UInt8] = []
+    ) {
+        self.verb = verb
+        self.service = service
+        self.resource = resource
+        self.query = query
+        self.headers = headers
+        self.body = body
+    }
+
+    /// The value of a header, its repetitions joined by commas (RFC 9110 §5.3); nil where there is none.
+    public func header(_ name: String) -> String? {
+        let values = headers.filter { $0.name == name }.map(\.value)
+        return values.isEmpty ? nil : values.joined(separator: ",")
+    }
+}
