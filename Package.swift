@@ -20,6 +20,7 @@ extension Target.Dependency {
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
 }
 
 /// A room of the house: a Swift target with the settings that all of them share.
@@ -58,14 +59,14 @@ let package = Package(
         .target(name: "CHost", dependencies: ["CLibCurl"]),
         .executableTarget(name: "cell"),
         room("Core", [.crypto, .cryptoExtras]),
-        room("Database", ["CHost", "CLibPQ", "Core", .logging, .serviceLifecycle]),
+        room("Database", ["CHost", "CLibPQ", "Core", .crypto, .logging, .serviceLifecycle]),
         room("Catalog", ["Core", "Database", .jwtKit, .logging, .serviceLifecycle]),
         room("JobQueue", ["Core", "Database", .logging, .serviceLifecycle]),
         room("Outbound", ["CHost", "CLibCurl", "Core"]),
         room(
             "Execution", ["CHost", "Core", .logging, .nioCore, .nioPosix, .serviceLifecycle],
             exclude: ["Resources"]),
-        room("Platform", ["Catalog", "Core", "Database", "Execution", "JobQueue", "Outbound", .logging]),
+        room("Platform", ["Catalog", "Core", "Database", "Execution", "JobQueue", .logging]),
         room(
             "Ingress",
             [
@@ -78,11 +79,16 @@ let package = Package(
         .executableTarget(
             name: "scriptorium",
             dependencies: [
-                "Catalog", "Core", "Database", "Execution", "Ingress", "JobQueue", "Outbound", "Platform", "Worker",
-                "cell",
-                .argumentParser, .configuration, .logging, .serviceLifecycle,
+                "CHost", "Catalog", "Core", "Database", "Execution", "Ingress", "JobQueue", "Outbound", "Platform",
+                "Worker", "cell",
+                .argumentParser, .configuration, .logging, .serviceLifecycle, .unixSignals,
             ],
             swiftSettings: ours),
+        .target(
+            name: "TestSupport", dependencies: ["Core", "Database", .logging], path: "Tests/TestSupport",
+            swiftSettings: ours),
+        tests("DatabaseTests", ["Core", "Database", "TestSupport", .logging, .serviceLifecycle]),
+        tests("JobQueueTests", ["Core", "Database", "JobQueue", "TestSupport", .logging, .serviceLifecycle]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu2x

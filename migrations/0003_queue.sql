@@ -266,6 +266,12 @@ begin
 end
 $$;
 
+-- The results that are there of these jobs, for whoever waits for them in a process. The time bounds the partitions.
+create function results_1(p_ids uuid[], p_from timestamptz) returns setof result
+    language sql stable security definer set search_path = public, pg_temp
+    set enable_seqscan = off set jit = off
+    as $$ select * from result where id = any (p_ids) and created_at >= p_from $$;
+
 -- Gives up workers that have been silent for longer than the lease, and takes back what they ran: an asynchronous job
 -- with attempts left goes back into the queue, every other one ends as lost. Returns the ended ones, for who waits.
 create function reap_1(p_lease interval)
@@ -306,8 +312,8 @@ begin
 end
 $$;
 
--- Puts back what a worker did not get to: it costs no attempt.
-create function release_1(p_worker bigint, p_ids uuid[]) returns bigint
+-- Puts back what a worker did not end; `p_spent` says whether that costs the job an attempt.
+create function release_1(p_worker bigint, p_ids uuid[], p_spent boolean) returns bigint
     language plpgsql security definer set search_path = public, pg_temp
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
     as $$
@@ -319,7 +325,7 @@ begin
         returning r.class, r.tenant, r.id, r.created_at, r.attempt
     ), queued as (
         insert into ready (class, tenant, id, created_at, attempt)
-        select b.class, b.tenant, b.id, b.created_at, b.attempt from back b
+        select b.class, b.tenant, b.id, b.created_at, b.attempt + p_spent::integer from back b
         returning 1
     )
     select count(*) into released from queued;
@@ -359,7 +365,7 @@ begin
     for f in
         select p.oid::regprocedure from pg_proc p
         where p.pronamespace = 'public'::regnamespace
-            and p.proname in ('enqueue_1', 'claim_1', 'finish_1', 'reap_1', 'release_1', 'promote_1')
+            and p.proname in ('enqueue_1', 'claim_1', 'finish_1', 'reap_1', 'release_1', 'promote_1', 'results_1')
     loop
         execute format('alter function %s owner to scriptorium_system', f);
         execute format('revoke execute on function %s from public', f);

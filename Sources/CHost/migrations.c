@@ -16,13 +16,13 @@ static const char m0003[] = {
 #embed "../../migrations/0003_queue.sql"
     EMBED_END};
 
-static const struct chost_migration all[] = {
+static const struct host_migration all[] = {
     {"0001_roles.sql", m0001},
     {"0002_catalog.sql", m0002},
     {"0003_queue.sql", m0003},
 };
 
-struct chost_migration chost_migration_at(size_t index) {
+struct host_migration host_migration_at(size_t index) {
     if (index < sizeof all / sizeof all[0]) return all[index];
-    return (struct chost_migration){0};
+    return (struct host_migration){0};
 }

@@ -2,7 +2,7 @@
 #include <stddef.h>
 
 /// A numbered SQL file of `migrations/`, embedded in the program.
-struct chost_migration {
+struct host_migration {
     /// The file's name, such as `0001_roles.sql`.
     const char *name;
     /// Its text, ended by NUL.
@@ -10,4 +10,4 @@ struct chost_migration {
 };
 
 /// The migration at `index`, counted from 0 in the order of their numbers; its name is NULL past the last one.
-struct chost_migration chost_migration_at(size_t index);
+struct host_migration host_migration_at(size_t index);

@@ -116,6 +116,19 @@ public struct JSONText: Sendable, Hashable, CustomStringConvertible {
 
     public var isNull: Bool { kind == .null }
 
+    /// Whether a string in it holds the character NUL, which PostgreSQL's text and many a C library end at.
+    public var holdsNUL: Bool {
+        var found = text.utf8[...]
+        while let range = found.firstRange(of: Array("\\u0000".utf8)) {
+            // An even number of backslashes before it is text about the escape, not the escape.
+            if text.utf8[..<range.lowerBound].reversed().prefix(while: { $0 == UInt8(ascii: "\\") }).count % 2 == 0 {
+                return true
+            }
+            found = text.utf8[range.upperBound...]
+        }
+        return false
+    }
+
     public var description: String { text }
 }
 

@@ -1,0 +1,41 @@
+/// What a script service's `config` says about running it (contract.md §8), with what it leaves out taken from the tenant.
+public struct ScriptSettings: Sendable, Hashable {
+    /// Bounds every attempt, synchronous or not, where the author gave it.
+    public var wallSeconds: Double?
+    /// How often an asynchronous job is tried when its worker is lost, 1 to 100.
+    public var maxAttempts: Int
+
+    /// Reads a checked `config`.
+    public init(config: JSONText) {
+        wallSeconds = config["wall_seconds"]?.double
+        maxAttempts = config["max_attempts"]?.integer ?? 3
+    }
+
+    /// Why a `config` is not acceptable.
+    public struct Invalid: Error, Sendable {
+        public let message: String
+    }
+
+    /// Checks the keys that this version knows; others are kept for the author.
+    /// - Throws: ``Invalid`` with the key and what it must be.
+    public static func check(_ config: JSONText) throws(Invalid) {
+        if let value = config["wall_seconds"], !value.isNull {
+            guard let seconds = value.double, seconds > 0, seconds <= 604_800 else {
+                throw Invalid(message: "'config.wall_seconds' must be a number above 0 and at most 604800.")
+            }
+        }
+        if let value = config["max_attempts"], !value.isNull {
+            guard let attempts = value.integer, (1...100).contains(attempts) else {
+                throw Invalid(message: "'config.max_attempts' must be a whole number from 1 to 100.")
+            }
+        }
+    }
+
+    /// The limits of one attempt.
+    public func limits(_ quotas: Quotas, asynchronous: Bool) -> AttemptLimits {
+        let tenant = asynchronous ? quotas.asyncWallSeconds : quotas.wallSeconds
+        return AttemptLimits(
+            wall: .seconds(min(wallSeconds ?? tenant, tenant)), logBytes: quotas.logBytes,
+            responseBytes: quotas.responseBytes, apiCalls: quotas.apiCalls)
+    }
+}

@@ -1,0 +1,19 @@
+/// An API key and the role of those who call with it.
+public struct App: Sendable, Hashable {
+    public var id: Int64
+    public var name: String
+    public var description: String
+    public var isActive: Bool
+    /// SHA-256 of the key; the key itself is stored nowhere.
+    public var keyHash: [UInt8]
+    public var role: Int64?
+
+    public init(id: Int64, name: String, description: String, isActive: Bool, keyHash: [UInt8], role: Int64?) {
+        self.id = id
+        self.name = name
+        self.description = description
+        self.isActive = isActive
+        self.keyHash = keyHash
+        self.role = role
+    }
+}

@@ -1,0 +1,20 @@
+/// How a PostgreSQL server of our own is run.
+public struct EmbeddedPostgresOptions: Sendable {
+    /// Where the cluster, its password and its log are kept; made when it does not exist.
+    public var dataDirectory: String
+    /// A port on 127.0.0.1 besides the Unix socket; nil: none.
+    public var port: Int?
+    /// False gives durability up for speed: for tests.
+    public var durable: Bool
+    /// How long the server may take until it answers, recovery included.
+    public var startLimit: Duration
+
+    public init(
+        dataDirectory: String, port: Int? = nil, durable: Bool = true, startLimit: Duration = .seconds(60)
+    ) {
+        self.dataDirectory = dataDirectory
+        self.port = port
+        self.durable = durable
+        self.startLimit = startLimit
+    }
+}

@@ -1,0 +1,103 @@
+/// The work that waits for a connection, and the state that all threads of a pool share.
+final class WorkQueue: Sendable {
+    private struct State {
+        var waiting = Queue<any Work>()
+        var running: [ObjectIdentifier: any Work] = [:]
+        var isClosed = false
+        var lastFailure: DatabaseError?
+    }
+
+    /// How many may wait; more are refused at once.
+    static let limit = 10_000
+
+    private let state = Monitor(State())
+    /// What wakes those who wait for a time and not for work.
+    private let clock = Monitor((isClosed: false, isStale: false))
+
+    var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    func append(_ work: any Work) {
+        let refusal: DatabaseError? = state.change { state in
+            if state.isClosed { return DatabaseError(.unavailable, "the database is closed") }
+            if state.waiting.count >= Self.limit {
+                return DatabaseError(.unavailable, "\(Self.limit) operations wait for the database already")
+            }
+            state.waiting.append(work)
+            return nil
+        }
+        if let refusal { work.fail(refusal) }
+    }
+
+    /// Puts work back that a broken connection could not do.
+    func putBack(_ work: any Work) {
+        let isClosed = state.change { state in
+            if !state.isClosed { state.waiting.prepend(work) }
+            return state.isClosed
+        }
+        clock.change(wakingAll: true) { $0.isStale = true }
+        if isClosed { work.fail(DatabaseError(.unavailable, "the database is closed")) }
+    }
+
+    /// Blocks until there is work; nil when the queue is closed.
+    func next() -> (any Work)? {
+        state.wait { state -> (any Work)?? in
+            if state.isClosed { return .some(nil) }
+            guard let work = state.waiting.popFirst() else { return nil }
+            state.running[ObjectIdentifier(work)] = work
+            return .some(work)
+        } ?? nil
+    }
+
+    func finished(_ work: any Work) {
+        state.withLock { $0.running[ObjectIdentifier(work)] = nil }
+    }
+
+    /// Waits for `duration`; false when the queue was closed.
+    func pause(_ duration: Duration) -> Bool {
+        clock.wait(until: .now + duration) { $0.isClosed ? true : nil } == nil
+    }
+
+    func note(_ failure: DatabaseError?) { state.withLock { $0.lastFailure = failure } }
+
+    /// Ends what has waited too long.
+    /// - Returns: when to look again; nil when the queue is closed.
+    func expire(now: Moment, waitLimit: Duration) -> Moment? {
+        let (late, failure, next): ([any Work], DatabaseError?, Moment?) = state.withLock { state in
+            var late: [any Work] = []
+            while let first = state.waiting.first, first.deadline <= now {
+                late.append(first)
+                _ = state.waiting.popFirst()
+            }
+            // What comes in later has its deadline after this.
+            let next = state.waiting.first?.deadline ?? (now + waitLimit)
+            return (late, state.lastFailure, state.isClosed ? nil : next)
+        }
+        let message = "no usable connection to the database within \(waitLimit)"
+        for work in late {
+            work.fail(DatabaseError(.unavailable, failure.map { "\(message): \($0.message)" } ?? message))
+        }
+        return next
+    }
+
+    /// Waits until `moment`, or until work with an earlier deadline may have come back.
+    func wait(until moment: Moment) {
+        _ = clock.wait(until: moment) { clock -> Bool? in
+            defer { clock.isStale = false }
+            return clock.isClosed || clock.isStale ? true : nil
+        }
+    }
+
+    /// No more work: what waits fails. What runs goes on.
+    func close() {
+        let waiting = state.change(wakingAll: true) { state in
+            state.isClosed = true
+            return state.waiting.removeAll()
+        }
+        clock.change(wakingAll: true) { $0.isClosed = true }
+        for work in waiting { work.fail(DatabaseError(.unavailable, "the database is closed")) }
+    }
+
+    func interruptRunning() {
+        for work in state.withLock({ Array($0.running.values) }) { work.interrupt() }
+    }
+}
