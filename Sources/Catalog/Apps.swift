@@ -1,0 +1,73 @@
+import Core
+import Database
+
+/// The apps of a tenant.
+public struct Apps: Sendable {
+    let tenant: TenantID
+    let catalog: Catalog
+
+    static let create = Statement(
+        "app_create",
+        """
+        insert into app (tenant, id, name, description, is_active, key_hash, role)
+        values ($1::bigint, next_id($1::bigint), $2::text, $3::text, $4::boolean, $5::bytea, $6::bigint)
+        returning id
+        """)
+    private static let update = Statement(
+        "app_update",
+        """
+        update app set name = $3::text, description = $4::text, is_active = $5::boolean, role = $6::bigint,
+            modified_at = now()
+        where tenant = $1::bigint and id = $2::bigint
+        """)
+    private static let remove = Statement(
+        "app_delete", "delete from app where tenant = $1::bigint and id = $2::bigint")
+
+    /// Makes an app and its key. The key is given back once: only its hash is stored.
+    /// - Throws: ``ServiceError`` 400 where the name is taken or the role does not exist; `DatabaseError`.
+    public func create(
+        name: String, description: String, isActive: Bool, role: Int64?
+    ) async throws -> (id: Int64, key: String) {
+        let key = RandomSecret.apiKey()
+        let id = try await explainingConflicts(of: name) {
+            try await catalog.database.tenant(tenant).transaction { [tenant] sql in
+                try sql.query(Self.create, tenant.rawValue, name, description, isActive, sha256(key), role)
+                    .first?.decode(Int64.self)
+            }
+        }
+        guard let id else { throw ServiceError(500, "The app was not stored.") }
+        await catalog.changed(tenant)
+        return (id, key)
+    }
+
+    /// Writes an app's fields; false where it does not exist.
+    public func update(_ app: App) async throws -> Bool {
+        let count = try await explainingConflicts(of: app.name) {
+            try await catalog.database.tenant(tenant).transaction { [tenant] sql in
+                try sql.execute(
+                    Self.update, tenant.rawValue, app.id, app.name, app.description, app.isActive, app.role)
+            }
+        }
+        await catalog.changed(tenant)
+        return count > 0
+    }
+
+    /// Removes an app: its key stops at once. False where it does not exist.
+    public func delete(_ id: Int64) async throws -> Bool {
+        let count = try await catalog.database.tenant(tenant).transaction { [tenant] sql in
+            try sql.execute(Self.remove, tenant.rawValue, id)
+        }
+        await catalog.changed(tenant)
+        return count > 0
+    }
+
+    private func explainingConflicts<T>(of name: String, _ body: () async throws -> T) async throws -> T {
+        do {
+            return try await body()
+        } catch let error as DatabaseError where error.code == .uniqueViolation {
+            throw ServiceError.badRequest("An app named '\(name)' exists already.")
+        } catch let error as DatabaseError where error.code == .foreignKeyViolation {
+            throw ServiceError.badRequest("'role_id' names a role that does not exist.")
+        }
+    }
+}

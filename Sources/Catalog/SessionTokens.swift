@@ -1,0 +1,78 @@
+import Core
+import FoundationEssentials
+import JWTKit
+
+/// Session tokens: JWTs (RFC 7519) signed with HS256 by a key of the installation.
+public struct SessionTokens: Sendable {
+    /// How long a token is good: 24 hours, as DreamFactory's `DF_JWT_TTL`.
+    public static let lifetime: TimeInterval = 24 * 3600
+    /// How long after its issue a token may still be exchanged for a fresh one: 14 days, as `DF_JWT_REFRESH_TTL`.
+    public static let refreshWindow: TimeInterval = 14 * 24 * 3600
+
+    /// What a token says.
+    public struct Claims: Sendable {
+        public let id: JobID
+        public let tenant: TenantName
+        public let account: Int64
+        public let issued: Date
+        public let expires: Date
+    }
+
+    /// Why a token is refused.
+    public enum Refusal: Error, Sendable {
+        case invalid, expired
+    }
+
+    private struct Payload: JWTPayload {
+        var iss: String
+        var sub: String
+        var jti: String
+        var tenant: String
+        var iat: Double
+        var exp: Double
+
+        /// Times are checked by the reader, which may accept an expired token for a refresh.
+        func verify(using algorithm: some JWTAlgorithm) async throws {}
+    }
+
+    private static let issuer = "scriptorium"
+    private let keys: JWTKeyCollection
+    private let newest: JWKIdentifier
+
+    /// Signs with the ring's first key and accepts all of them.
+    public init(_ ring: SecretKeyRing) async {
+        keys = JWTKeyCollection()
+        let signing = ring.signing
+        newest = JWKIdentifier(string: signing.first?.id ?? "")
+        for key in signing {
+            await keys.add(hmac: HMACKey(key: key.key), digestAlgorithm: .sha256, kid: JWKIdentifier(string: key.id))
+        }
+    }
+
+    /// A token for an account, and when it expires.
+    public func issue(tenant: String, account: Int64, now: Date) async throws -> (token: String, expires: Date) {
+        let expires = Date(timeIntervalSince1970: (now.timeIntervalSince1970 + Self.lifetime).rounded(.down))
+        let payload = Payload(
+            iss: Self.issuer, sub: String(account),
+            jti: JobID(milliseconds: UInt64(now.timeIntervalSince1970 * 1000)).description, tenant: tenant,
+            iat: now.timeIntervalSince1970.rounded(.down), exp: expires.timeIntervalSince1970)
+        return (try await keys.sign(payload, kid: newest), expires)
+    }
+
+    /// Reads a token.
+    /// - Parameter expired: whether a token past its time, but within the refresh window, is acceptable.
+    /// - Throws: ``Refusal``
+    public func verify(_ token: String, now: Date, expired: Bool = false) async throws(Refusal) -> Claims {
+        guard token.utf8.count <= 4096, let payload = try? await keys.verify(token, as: Payload.self),
+            payload.iss == Self.issuer, let id = JobID(payload.jti), let tenant = TenantName(payload.tenant),
+            let account = Int64(payload.sub)
+        else { throw .invalid }
+        let claims = Claims(
+            id: id, tenant: tenant, account: account, issued: Date(timeIntervalSince1970: payload.iat),
+            expires: Date(timeIntervalSince1970: payload.exp))
+        guard now < claims.expires || expired && now < claims.issued.addingTimeInterval(Self.refreshWindow) else {
+            throw .expired
+        }
+        return claims
+    }
+}

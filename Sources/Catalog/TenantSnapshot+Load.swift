@@ -1,0 +1,87 @@
+import Core
+import Database
+
+extension TenantSnapshot {
+    private static let tenantRow = Statement(
+        "catalog_tenant", "select name, label, suspended, quotas, data_key from tenant where id = $1::bigint")
+    private static let appRows = Statement(
+        "catalog_apps",
+        "select id, name, description, is_active, key_hash, role from app where tenant = $1::bigint")
+    private static let roleRows = Statement(
+        "catalog_roles", "select id, name from role where tenant = $1::bigint and is_active")
+    private static let accessRows = Statement(
+        "catalog_role_access",
+        """
+        select a.role, s.name, a.service is null, a.component, a.verb_mask, a.requestor_mask
+        from role_access a
+        left join service s on s.tenant = a.tenant and s.id = a.service
+        where a.tenant = $1::bigint
+        """)
+    private static let serviceRows = Statement(
+        "catalog_services",
+        """
+        select s.id, s.name, s.label, s.description, s.is_active, s.type, v.version, v.config
+        from service s
+        join service_version v on v.tenant = s.tenant and v.service = s.id and v.version = s.version
+        where s.tenant = $1::bigint
+        """)
+    private static let revokedRows = Statement(
+        "catalog_revoked_tokens",
+        "select token from revoked_token where tenant = $1::bigint and expires_at > now()")
+
+    /// Reads the tenant; nil where it does not exist.
+    static func load(_ id: TenantID, from database: Database, keyRing: SecretKeyRing) async throws -> TenantSnapshot? {
+        try await database.tenant(id).read { sql in
+            guard let row = try sql.query(tenantRow, id.rawValue).first else { return nil }
+            let (name, label, suspended, quotas, wrapped) = try row.decode(
+                String.self, String.self, Bool.self, String.self, [UInt8].self)
+            return TenantSnapshot(
+                id: id, name: name, label: label, suspended: suspended,
+                quotas: Quotas(json: JSONText(trusted: quotas)),
+                dataKey: try keyRing.unwrap(wrapped),
+                apps: try apps(sql, id), roles: try roles(sql, id), services: try services(sql, id),
+                revokedTokens: Set(
+                    try sql.query(revokedRows, id.rawValue).map { try $0.decode(JobID.self) }))
+        }
+    }
+
+    private static func apps(_ sql: borrowing SQLSession, _ id: TenantID) throws -> [Int64: App] {
+        let rows = try sql.query(appRows, id.rawValue).map { row in
+            let (id, name, description, isActive, keyHash, role) = try row.decode(
+                Int64.self, String.self, String.self, Bool.self, [UInt8].self, Int64?.self)
+            return App(
+                id: id, name: name, description: description, isActive: isActive, keyHash: keyHash, role: role)
+        }
+        return Dictionary(uniqueKeysWithValues: rows.map { ($0.id, $0) })
+    }
+
+    private static func roles(_ sql: borrowing SQLSession, _ id: TenantID) throws -> [Int64: Role] {
+        var roles: [Int64: Role] = [:]
+        for row in try sql.query(roleRows, id.rawValue) {
+            let (id, name) = try row.decode(Int64.self, String.self)
+            roles[id] = Role(id: id, name: name, accesses: [])
+        }
+        for row in try sql.query(accessRows, id.rawValue) {
+            let (role, service, everyService, component, verbs, requestors) = try row.decode(
+                Int64.self, String?.self, Bool.self, String.self, Int32.self, Int32.self)
+            guard everyService || service != nil else { continue }
+            roles[role]?.accesses.append(
+                Role.Access(
+                    service: service?.lowercased(), component: component, verbMask: Int(verbs),
+                    requestorMask: Int(requestors)))
+        }
+        return roles
+    }
+
+    private static func services(_ sql: borrowing SQLSession, _ id: TenantID) throws -> [String: TenantService] {
+        let rows = try sql.query(serviceRows, id.rawValue).map { row in
+            let (id, name, label, description, isActive, type, version, config) = try row.decode(
+                Int64.self, String.self, String.self, String.self, Bool.self, String.self, Int32.self, String.self)
+            return TenantService(
+                id: id, name: name, label: label, description: description, isActive: isActive, type: type,
+                version: version, config: JSONText(trusted: config))
+        }
+        // Where two names differ in case only, the older one answers: a URL's name is compared in lower case.
+        return Dictionary(rows.sorted { $0.id < $1.id }.map { ($0.name.lowercased(), $0) }) { first, _ in first }
+    }
+}
