@@ -1,0 +1,43 @@
+import Core
+import Database
+
+/// A job in a worker's hands: one attempt of it.
+public struct ClaimedJob: Sendable {
+    public let id: JobID
+    /// By the database's clock.
+    public let createdAt: Timestamp
+    public let tenant: TenantID
+    public let isAsynchronous: Bool
+    /// Counted from 1.
+    public let attempt: Int
+    public let maxAttempts: Int
+    public let service: String
+    public let serviceID: Int64
+    public let version: Int32
+    public let wall: Duration
+    public let ingress: Int64
+    /// A sealed ``JobPayload``.
+    public let payload: [UInt8]
+
+    init(_ row: Row) throws {
+        let (
+            id, createdAt, tenant, isAsynchronous, attempt, maxAttempts, service, serviceID, version, wall, ingress,
+            payload
+        ) =
+            try row.decode(
+                JobID.self, Timestamp.self, Int64.self, Bool.self, Int16.self, Int16.self, String.self, Int64.self,
+                Int32.self, Int32.self, Int64.self, [UInt8].self)
+        self.id = id
+        self.createdAt = createdAt
+        self.tenant = TenantID(rawValue: tenant)
+        self.isAsynchronous = isAsynchronous
+        self.attempt = Int(attempt)
+        self.maxAttempts = Int(maxAttempts)
+        self.service = service
+        self.serviceID = serviceID
+        self.version = version
+        self.wall = .milliseconds(Int64(wall))
+        self.ingress = ingress
+        self.payload = payload
+    }
+}

@@ -1,0 +1,30 @@
+import Core
+import Database
+
+/// The end of an attempt, as its worker reports it.
+public struct FinishedAttempt: Sendable {
+    public var job: ClaimedJob
+    public var worker: WorkerID
+    public var status: JobStatus
+    public var cpu: Duration
+    public var peakMemoryBytes: Int
+    /// A sealed ``JobOutcome``.
+    public var outcome: [UInt8]
+
+    public init(
+        job: ClaimedJob, worker: WorkerID, status: JobStatus, cpu: Duration, peakMemoryBytes: Int, outcome: [UInt8]
+    ) {
+        self.job = job
+        self.worker = worker
+        self.status = status
+        self.cpu = cpu
+        self.peakMemoryBytes = peakMemoryBytes
+        self.outcome = outcome
+    }
+}
+
+/// The number of a worker process: its epoch. A worker that was given up comes back under a new one.
+public struct WorkerID: RawRepresentable, Hashable, Sendable {
+    public let rawValue: Int64
+    public init(rawValue: Int64) { self.rawValue = rawValue }
+}

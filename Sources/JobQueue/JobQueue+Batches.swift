@@ -1,0 +1,57 @@
+import Core
+import Database
+
+extension JobQueue {
+    /// Writes a batch. Its ids are ours, so a batch whose outcome is unknown is written again, and what is there is skipped.
+    static func enqueue(_ jobs: [NewJob], _ database: Database) async throws {
+        try await repeating { isRepeat in
+            _ = try await database.system.execute(
+                SystemStatements.enqueue,
+                [
+                    SQLArray(jobs.map(\.id)), SQLArray(jobs.map(\.tenant.rawValue)), SQLArray(jobs.map(\.app)),
+                    SQLArray(jobs.map(\.account)), SQLArray(jobs.map(\.service)), SQLArray(jobs.map(\.serviceID)),
+                    SQLArray(jobs.map(\.version)), SQLArray(jobs.map(\.verb.rawValue)),
+                    SQLArray(jobs.map(\.isAsynchronous)), SQLArray(jobs.map { Int16($0.maxAttempts) }),
+                    SQLArray(jobs.map { Int32(clamping: $0.wall.milliseconds) }), SQLArray(jobs.map(\.ingress)),
+                    SQLArray(jobs.map(\.payload)), isRepeat,
+                ])
+        }
+    }
+
+    /// Ends a batch of attempts; tells for each whether it was accepted, and wakes who waits for those.
+    static func finish(
+        _ attempts: [FinishedAttempt], _ database: Database, _ notifier: QueueNotifier
+    ) async throws -> [Bool] {
+        var accepted: Set<JobID> = []
+        // A process has one epoch at a time, two only around a fence.
+        for (worker, batch) in Dictionary(grouping: attempts, by: \.worker) {
+            let rows = try await repeating { isRepeat in
+                try await database.system.execute(
+                    SystemStatements.finish,
+                    [
+                        worker.rawValue, SQLArray(batch.map(\.job.id)), SQLArray(batch.map { Int16($0.job.attempt) }),
+                        SQLArray(batch.map { StoredResult.number($0.status) }),
+                        SQLArray(batch.map(\.cpu.microseconds)), SQLArray(batch.map { Int64($0.peakMemoryBytes) }),
+                        SQLArray(batch.map(\.outcome)), SQLArray(batch.map(\.job.createdAt)), isRepeat,
+                    ])
+            }
+            for row in rows { accepted.insert(try row.decode(JobID.self)) }
+        }
+        for attempt in attempts where accepted.contains(attempt.job.id) {
+            notifier.done(attempt.job.id, ingress: attempt.job.ingress)
+        }
+        return attempts.map { accepted.contains($0.job.id) }
+    }
+
+    /// Runs a write that may be repeated, again while its outcome is unknown because the connection broke.
+    private static func repeating<T>(_ write: (_ isRepeat: Bool) async throws -> T) async throws -> T {
+        var tries = 1
+        while true {
+            do {
+                return try await write(tries > 1)
+            } catch let error as DatabaseError where error.code == .connectionLost && tries < 5 {
+                tries += 1
+            }
+        }
+    }
+}

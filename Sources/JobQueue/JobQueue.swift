@@ -1,0 +1,139 @@
+import Core
+import Database
+import Logging
+import ServiceLifecycle
+
+/// The queue in PostgreSQL: what is accepted is written durably before anybody is told, each job is claimed by one worker
+/// at a time, and a result is stored once.
+public final class JobQueue: Service, Sendable {
+    let database: Database
+    let notifier: QueueNotifier
+    private let listener: Listener
+    private let enqueues: Batcher<NewJob, Void>
+    private let finishes: Batcher<FinishedAttempt, Bool>
+    private let logs: Batcher<LogPiece, Void>
+
+    /// A worker that has been silent for longer is given up.
+    public static let lease = Duration.seconds(15)
+    /// How often a worker says that it lives.
+    public static let heartbeatInterval = Duration.seconds(5)
+
+    static let readyChannel = "scriptorium_ready"
+    static func doneChannel(_ ingress: Int64) -> String { "scriptorium_done_\(ingress)" }
+
+    public init(database: Database, listener: Listener, logger: Logger) {
+        self.database = database
+        self.listener = listener
+        let notifier = QueueNotifier(database: database, logger: logger)
+        self.notifier = notifier
+        enqueues = Batcher(size: { $0.payload.count + 200 }) { jobs in
+            try await Self.enqueue(jobs, database)
+            notifier.ready()
+            return jobs.map { _ in }
+        }
+        finishes = Batcher(size: { $0.outcome.count + 200 }) { attempts in
+            try await Self.finish(attempts, database, notifier)
+        }
+        logs = Batcher(size: { $0.lines.count + 100 }) { pieces in
+            _ = try await database.system.execute(
+                SystemStatements.appendLogs,
+                [
+                    SQLArray(pieces.map(\.job)), SQLArray(pieces.map(\.createdAt)),
+                    SQLArray(pieces.map(\.tenant.rawValue)), SQLArray(pieces.map(\.seq)), SQLArray(pieces.map(\.lines)),
+                ])
+            return pieces.map { _ in }
+        }
+    }
+
+    /// Sends the wake-ups until the service is stopped.
+    public func run() async throws {
+        await notifier.run()
+    }
+
+    /// Writes a job; it is durable when the call returns.
+    /// - Throws: `DatabaseError`; then the job may have been written, and nobody waits for it.
+    public func enqueue(_ job: NewJob) async throws {
+        try await enqueues.submit(job)
+    }
+
+    /// Ends an attempt and stores the job's result. False where the attempt no longer held its job: another one has the
+    /// word.
+    public func finish(_ attempt: FinishedAttempt) async throws -> Bool {
+        try await finishes.submit(attempt)
+    }
+
+    /// Stores a piece of a script's output.
+    public func append(_ piece: LogPiece) async throws {
+        try await logs.submit(piece)
+    }
+
+    /// Up to `want` jobs for a worker.
+    public func claim(_ worker: WorkerID, want: Int) async throws -> [ClaimedJob] {
+        try await database.system.execute(SystemStatements.claim, [worker.rawValue, Int32(want)])
+            .map(ClaimedJob.init)
+    }
+
+    /// Puts back jobs that a worker did not end.
+    /// - Parameter spendingAttempt: whether the next run counts as another attempt; it does not where the worker only stops.
+    public func release(_ jobs: [JobID], from worker: WorkerID, spendingAttempt: Bool) async throws {
+        guard !jobs.isEmpty else { return }
+        _ = try await database.system.execute(
+            SystemStatements.release, [worker.rawValue, SQLArray(jobs), spendingAttempt])
+        notifier.ready()
+    }
+
+    /// Says that a worker is there; its number is its epoch.
+    public func register(worker name: String, slots: Int) async throws -> WorkerID {
+        let rows = try await database.system.transaction { sql in
+            try sql.query(SystemStatements.register, name, Int32(slots))
+        }
+        guard let row = rows.first else { throw ServiceError(503, "The worker could not be registered.") }
+        return WorkerID(rawValue: try row.decode(Int64.self))
+    }
+
+    /// Says that a worker lives; false where it has been given up, and must stop what it runs.
+    public func heartbeat(_ worker: WorkerID) async throws -> Bool {
+        try await database.system.transaction { sql in
+            try !sql.query(SystemStatements.heartbeat, worker.rawValue).isEmpty
+        }
+    }
+
+    /// Says that a worker is gone and runs nothing any more.
+    public func unregister(_ worker: WorkerID) async throws {
+        try await database.system.transaction { sql in
+            _ = try sql.execute(SystemStatements.unregister, worker.rawValue)
+        }
+    }
+
+    /// Says when there may be something to claim: at every reconnect and every notification.
+    public func wakeups() -> AsyncStream<Void> {
+        let events = listener.listen(Self.readyChannel)
+        return AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
+            // Owned by the stream: it ends with its reader.
+            let task = Task {
+                for await _ in events { continuation.yield() }
+                continuation.finish()
+            }
+            continuation.onTermination = { _ in task.cancel() }
+        }
+    }
+
+    /// Those who wait for ends in this process.
+    public func makeWaiters(logger: Logger) async throws -> JobWaiters {
+        let rows = try await database.system.transaction { try $0.query(SystemStatements.nextIngress) }
+        guard let number = try rows.first?.decode(Int64.self) else {
+            throw ServiceError(503, "The ingress could not be registered.")
+        }
+        return JobWaiters(ingress: number, database: database, listener: listener, logger: logger)
+    }
+
+    /// How far this process's clock is ahead of the database's.
+    /// - Parameter now: microseconds since 1970 by this process's clock, asked for right around the query.
+    public func clockSkew(now: @Sendable () -> Int64) async throws -> Duration {
+        let before = now()
+        let rows = try await database.system.read { try $0.query(SystemStatements.now) }
+        let middle = (before + now()) / 2
+        guard let theirs = try rows.first?.decode(Timestamp.self) else { return .zero }
+        return .microseconds(middle - theirs.microseconds)
+    }
+}

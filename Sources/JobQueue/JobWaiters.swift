@@ -1,0 +1,176 @@
+import Core
+import Database
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// Those who wait in this process for jobs to end. One LISTEN and one look of the whole process at a time serve them all,
+/// however many they are.
+public final class JobWaiters: Service, Sendable {
+    /// One wait. It begins before its continuation is there, so that no end can slip between the two.
+    private enum Wait {
+        case begun
+        case suspended(CheckedContinuation<StoredResult?, Never>)
+        case delivered(StoredResult)
+    }
+
+    private struct State {
+        var waits: [JobID: [Int: Wait]] = [:]
+        var nextToken = 0
+    }
+
+    /// The number of this process, which its jobs carry.
+    public let ingress: Int64
+    private let database: Database
+    private let listener: Listener
+    private let logger: Logger
+    private let state = Mutex(State())
+
+    /// The safety net under the notifications.
+    private static let sweepInterval = Duration.milliseconds(250)
+
+    init(ingress: Int64, database: Database, listener: Listener, logger: Logger) {
+        self.ingress = ingress
+        self.database = database
+        self.listener = listener
+        self.logger = logger
+    }
+
+    /// Follows the ends until the service is stopped.
+    public func run() async throws {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await cancelWhenGracefulShutdown { await self.follow() }
+            }
+            // The sweep lasts through a graceful stop, while the last callers still wait.
+            group.addTask { await self.sweep() }
+            await group.next()
+            while !self.state.withLock({ $0.waits.isEmpty }), !Task.isCancelled {
+                try? await Task.sleep(for: .milliseconds(20))
+            }
+            group.cancelAll()
+        }
+    }
+
+    /// The result of a job, as soon as it is there; nil when `limit` passes or the waiting task is cancelled.
+    /// - Parameter begin: runs once the wait is set up, so that no end can be missed; what it throws ends the wait.
+    public func result(
+        of id: JobID, limit: Duration, begin: @Sendable () async throws -> StoredResult? = { nil }
+    ) async throws -> StoredResult? {
+        let token = state.withLock { state in
+            state.nextToken += 1
+            state.waits[id, default: [:]][state.nextToken] = .begun
+            return state.nextToken
+        }
+        defer { forget(id, token) }
+        return try await withThrowingTaskGroup(of: StoredResult?.self) { group in
+            group.addTask { await self.wait(id, token) }
+            do {
+                if let found = try await begin() {
+                    group.cancelAll()
+                    return found
+                }
+            } catch {
+                group.cancelAll()
+                throw error
+            }
+            group.addTask {
+                try? await Task.sleep(for: limit)
+                return nil
+            }
+            let first = try await group.next() ?? nil
+            group.cancelAll()
+            return first
+        }
+    }
+
+    /// Hands a result to those who wait for it.
+    func deliver(_ result: StoredResult) {
+        let suspended = state.withLock { state in
+            var suspended: [CheckedContinuation<StoredResult?, Never>] = []
+            for (token, wait) in state.waits[result.id] ?? [:] {
+                if case .suspended(let continuation) = wait { suspended.append(continuation) }
+                state.waits[result.id]?[token] = .delivered(result)
+            }
+            return suspended
+        }
+        for continuation in suspended { continuation.resume(returning: result) }
+    }
+
+    /// Suspends until the result is delivered, or the wait is forgotten or cancelled.
+    private func wait(_ id: JobID, _ token: Int) async -> StoredResult? {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let now: StoredResult?? = state.withLock { state in
+                    switch state.waits[id]?[token] {
+                    case .begun:
+                        state.waits[id]?[token] = .suspended(continuation)
+                        return nil
+                    case .delivered(let result): return .some(result)
+                    case .suspended, nil: return .some(nil)
+                    }
+                }
+                if let now { continuation.resume(returning: now) }
+            }
+        } onCancel: {
+            forget(id, token)
+        }
+    }
+
+    private func forget(_ id: JobID, _ token: Int) {
+        let wait = state.withLock { state in
+            let wait = state.waits[id]?.removeValue(forKey: token)
+            if state.waits[id]?.isEmpty == true { state.waits[id] = nil }
+            return wait
+        }
+        if case .suspended(let continuation) = wait { continuation.resume(returning: nil) }
+    }
+
+    private func follow() async {
+        for await event in listener.listen(JobQueue.doneChannel(ingress)) {
+            switch event {
+            case .connected: continue  // The sweep catches up.
+            case .notification(let payload):
+                let ids = payload.split(separator: ",").compactMap { JobID(String($0)) }
+                await look(for: state.withLock { state in ids.filter { state.waits[$0] != nil } })
+            }
+        }
+    }
+
+    private func sweep() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: Self.sweepInterval)
+            await look(for: state.withLock { Array($0.waits.keys) })
+        }
+    }
+
+    private func look(for ids: [JobID]) async {
+        for start in stride(from: 0, to: ids.count, by: 1000) {
+            let part = Array(ids[start..<min(start + 1000, ids.count)])
+            guard let oldest = part.map(\.milliseconds).min() else { return }
+            do {
+                let rows = try await database.system.execute(
+                    SystemStatements.results, [SQLArray(part), JobQueue.partitionStart(oldest)])
+                for row in rows { deliver(try StoredResult(row)) }
+            } catch {
+                // The next sweep looks again; who waits has a limit of its own.
+                logger.debug("results not read", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+}
+
+extension JobQueue {
+    /// How far an ingress's clock may be from the database's.
+    public static let clockTolerance = Duration.seconds(60)
+
+    /// The earliest moment at which the database can have accepted a job whose id bears this time.
+    static func partitionStart(_ milliseconds: UInt64) -> Timestamp {
+        Timestamp(microseconds: Int64(clamping: milliseconds) * 1000 - clockTolerance.microseconds)
+    }
+
+    /// The latest such moment.
+    static func partitionEnd(_ milliseconds: UInt64) -> Timestamp {
+        Timestamp(microseconds: Int64(clamping: milliseconds) * 1000 + clockTolerance.microseconds)
+    }
+}

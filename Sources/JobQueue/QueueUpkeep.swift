@@ -1,0 +1,55 @@
+import Core
+import Database
+import Logging
+import ServiceLifecycle
+
+/// What the queue needs done from time to time. Every process does it, each after its own random pause; doing it twice at
+/// once does no harm.
+public struct QueueUpkeep: Service {
+    private let queue: JobQueue
+    private let logger: Logger
+
+    public init(queue: JobQueue, logger: Logger) {
+        self.queue = queue
+        self.logger = logger
+    }
+
+    /// Works until the service is stopped.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var rounds = 0
+            while !Task.isCancelled {
+                do {
+                    try await reap()
+                    try await promote()
+                    // Partitions are made days ahead: once an hour is plenty.
+                    if rounds % 1800 == 0 { try await partition() }
+                    rounds += 1
+                } catch {
+                    logger.debug("upkeep not done", metadata: ["error": "\(error)"])
+                }
+                try? await Task.sleep(for: .milliseconds(Int64.random(in: 1500...2500)))
+            }
+        }
+    }
+
+    /// Takes back what lost workers ran.
+    private func reap() async throws {
+        let rows = try await queue.database.system.execute(
+            SystemStatements.reap, [Double(JobQueue.lease.milliseconds) / 1000])
+        for row in rows {
+            let (id, ingress, requeued) = try row.decode(JobID.self, Int64.self, Bool.self)
+            logger.warning("worker lost", metadata: ["job_id": "\(id)", "requeued": "\(requeued)"])
+            if requeued { queue.notifier.ready() } else { queue.notifier.done(id, ingress: ingress) }
+        }
+    }
+
+    private func promote() async throws {
+        let rows = try await queue.database.system.execute(SystemStatements.promote, [Int32(1000)])
+        if let moved = try rows.first?.decode(Int64.self), moved > 0 { queue.notifier.ready() }
+    }
+
+    private func partition() async throws {
+        _ = try await queue.database.system.execute(SystemStatements.ensurePartitions, [Int32(3)])
+    }
+}

@@ -1,0 +1,87 @@
+import Core
+import Database
+import FoundationEssentials
+import JobQueue
+import Logging
+import ServiceLifecycle
+import TestSupport
+
+let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// A queue on a database of its own, with its services running while `body` does.
+struct TestQueue: Sendable {
+    let database: Database
+    let queue: JobQueue
+    let waiters: JobWaiters
+    let tenant = TenantID(rawValue: 1)
+
+    @discardableResult
+    static func with<T: Sendable>(_ body: @escaping @Sendable (TestQueue) async throws -> T) async throws -> T {
+        let url = try await TestPostgres.database(migrations: Migration.embedded)
+        let options = DatabaseOptions(url: url, connections: 4)
+        let database = Database(options, logger: quiet)
+        let listener = Listener(options, logger: quiet)
+        let queue = JobQueue(database: database, listener: listener, logger: quiet)
+        let waiters = try await queue.makeWaiters(logger: quiet)
+        let test = TestQueue(database: database, queue: queue, waiters: waiters)
+        return try await withThrowingTaskGroup(of: T?.self) { group in
+            group.addTask { try await runs(listener) }
+            group.addTask { try await runs(queue) }
+            group.addTask { try await runs(waiters) }
+            group.addTask { try await body(test) }
+            defer { group.cancelAll() }
+            while let ended = try await group.next() {
+                if let result = ended {
+                    await database.close()
+                    return result
+                }
+            }
+            throw CancellationError()
+        }
+    }
+
+    private static func runs<T>(_ service: some Service) async throws -> T? {
+        try await service.run()
+        return nil
+    }
+
+    func job(
+        asynchronous: Bool = false, maxAttempts: Int = 3, tenant: TenantID? = nil, payload: [UInt8] = [1, 2, 3]
+    ) -> NewJob {
+        NewJob(
+            id: JobID(milliseconds: UInt64(Date().timeIntervalSince1970 * 1000)), tenant: tenant ?? self.tenant, app: 7,
+            account: nil, service: "math", serviceID: 3, version: 1, verb: .post, isAsynchronous: asynchronous,
+            maxAttempts: asynchronous ? maxAttempts : 1, wall: .seconds(60), ingress: waiters.ingress, payload: payload)
+    }
+
+    func worker() async throws -> WorkerID { try await queue.register(worker: "test", slots: 4) }
+
+    func finish(_ job: ClaimedJob, _ worker: WorkerID, outcome: [UInt8] = [9]) async throws -> Bool {
+        try await queue.finish(
+            FinishedAttempt(
+                job: job, worker: worker, status: .succeeded, cpu: .milliseconds(2), peakMemoryBytes: 1 << 20,
+                outcome: outcome))
+    }
+
+    /// Makes a worker look as if it had been silent for a minute.
+    func silence(_ worker: WorkerID) async throws {
+        try await database.system.transaction { sql in
+            _ = try sql.execute(
+                Statement(
+                    "test_silence",
+                    "update worker set heartbeat_at = now() - interval '1 minute' where id = $1::bigint"),
+                worker.rawValue)
+        }
+    }
+
+    /// Whether a worker has not been given up. (A heartbeat would tell too, but keep it alive.)
+    func exists(_ worker: WorkerID) async throws -> Bool {
+        try await database.system.read { sql in
+            let rows = try sql.query(
+                Statement("test_worker_exists", "select id from worker where id = $1::bigint"), worker.rawValue)
+            return !rows.isEmpty
+        }
+    }
+
+    func upkeep() -> QueueUpkeep { QueueUpkeep(queue: queue, logger: quiet) }
+}
