@@ -87,7 +87,10 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Core", "Database", .logging], path: "Tests/TestSupport",
             swiftSettings: ours),
+        tests("WallTests", ["Database"]),
+        tests("CoreTests", ["Core"]),
         tests("DatabaseTests", ["Core", "Database", "TestSupport", .logging, .serviceLifecycle]),
+        tests("ExecutionTests", ["CHost", "Core", "Execution", "TestSupport", "cell", .logging, .serviceLifecycle]),
         tests("JobQueueTests", ["Core", "Database", "JobQueue", "TestSupport", .logging, .serviceLifecycle]),
     ],
     swiftLanguageModes: [.v6],

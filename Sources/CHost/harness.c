@@ -1,0 +1,27 @@
+// The harnesses are part of the program, so that there is one file to install and none to go missing.
+#include "harness.h"
+
+static const unsigned char nodejs[] = {
+#embed "../Execution/Resources/harness.js"
+};
+static const unsigned char php[] = {
+#embed "../Execution/Resources/harness.php"
+};
+static const unsigned char python3[] = {
+#embed "../Execution/Resources/harness.py"
+};
+
+const unsigned char *host_harness_nodejs(size_t *length) {
+    *length = sizeof nodejs;
+    return nodejs;
+}
+
+const unsigned char *host_harness_php(size_t *length) {
+    *length = sizeof php;
+    return php;
+}
+
+const unsigned char *host_harness_python3(size_t *length) {
+    *length = sizeof python3;
+    return python3;
+}

@@ -1,0 +1,8 @@
+#pragma once
+#include <stddef.h>
+
+/// The programs that run inside the interpreters, as they are in Sources/Execution/Resources.
+/// Each returns its text, which is not NUL-terminated, and its length in `*length`.
+const unsigned char *host_harness_nodejs(size_t *length);
+const unsigned char *host_harness_php(size_t *length);
+const unsigned char *host_harness_python3(size_t *length);
