@@ -1,1 +1,286 @@
-int main(void) { return 0; }
+// cell: starts the interpreters, reaps them, and leaves nothing behind.
+//
+// The worker has many threads and must not fork; it starts this small single-threaded program once, and orders
+// processes from it. One launcher for all, and not one for each process as first designed, because then somebody
+// reaps and accounts, inherits what a script orphans, and outlives the worker long enough to end everything.
+//
+//     cell RUN-DIRECTORY          with a SOCK_SEQPACKET socket to the worker as descriptor 3
+//
+// Packets, in the machine's byte order; a text ends with NUL:
+//     worker to cell   'S' u32 id, u32 uid, u32 argc, u32 envc, directory, arguments, environment; 3 descriptors that
+//                          become 3, 1 and 2 of the process                                  start
+//                      'K' u32 id                                                            kill it and its group
+//                      'C' name                              kill orphans, remove this directory of the run directory
+//     cell to worker   'P' u32 id, u32 pid                                                   started
+//                      'F' u32 id, u32 errno                                                 could not be started
+//                      'X' u32 id, u32 wait status, u64 CPU µs, u64 peak KiB                 ended and reaped
+// When the socket ends, cell kills all that it started or inherited, removes the run directory, and exits.
+#define _GNU_SOURCE
+#include "cell.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WORKER = 3, SIGNALS = 4, RUN_DIRECTORY = 5, MAX_PACKET = 65536 };
+
+/// A process of ours: one that was ordered, or one that empties the directory `removes`.
+struct child {
+    pid_t pid;
+    uint32_t id;
+    char removes[64];
+};
+
+static struct child *children;
+static size_t count, capacity;
+
+_Noreturn static void die(const char *what) {
+    dprintf(2, "cell: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static bool is_ours(pid_t pid) {
+    for (size_t index = 0; index < count; index++)
+        if (children[index].pid == pid) return true;
+    return false;
+}
+
+static void remember(struct child child) {
+    if (count == capacity) {
+        capacity = capacity ? 2 * capacity : 64;
+        children = realloc(children, capacity * sizeof *children);
+        if (!children) die("no memory");
+    }
+    children[count++] = child;
+}
+
+static void tell(const void *bytes, size_t length) {
+    while (send(WORKER, bytes, length, MSG_NOSIGNAL) < 0 && errno == EINTR) {}
+}
+
+static void tell_number(char kind, uint32_t id, uint32_t number) {
+    char packet[9] = {kind};
+    memcpy(packet + 1, &id, 4);
+    memcpy(packet + 5, &number, 4);
+    tell(packet, sizeof packet);
+}
+
+/// Reads the order out of a packet; false where the packet is cut or too long.
+static bool read_order(char *bytes, size_t length, struct order *order) {
+    uint32_t words[4];
+    if (length < 1 + sizeof words || bytes[length - 1] != 0) return false;
+    memcpy(words, bytes + 1, sizeof words);
+    uint32_t argc = words[2], envc = words[3];
+    if (argc == 0 || argc > MAX_WORDS || envc > MAX_WORDS) return false;
+    char *next = bytes + 1 + sizeof words, *end = bytes + length;
+    order->id = words[0];
+    order->uid = words[1];
+    for (uint32_t index = 0; index <= argc + envc; index++, next += strlen(next) + 1) {
+        if (next >= end) return false;
+        if (index == 0) order->directory = next;
+        else if (index <= argc) order->arguments[index - 1] = next;
+        else order->environment[index - argc - 1] = next;
+    }
+    order->arguments[argc] = order->environment[envc] = NULL;
+    return true;
+}
+
+static void start(const struct order *order) {
+    pid_t cell = getpid();
+    pid_t pid = fork();
+    if (pid == 0) become(order, cell);
+    if (pid < 0) {
+        tell_number('F', order->id, (uint32_t)errno);
+        return;
+    }
+    remember((struct child){.pid = pid, .id = order->id});
+    tell_number('P', order->id, (uint32_t)pid);
+}
+
+/// A process that is not reaped yet keeps its number, so neither kill can hit a stranger.
+static void kill_with_group(pid_t pid) {
+    kill(-pid, SIGKILL);
+    kill(pid, SIGKILL);
+}
+
+/// Empties a directory of the run directory as its owner, who may have filled it with anything.
+static pid_t start_emptying(const char *name) {
+    pid_t pid = fork();
+    if (pid != 0) return pid;
+    struct stat about;
+    int top = openat(RUN_DIRECTORY, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (top < 0 || fstat(top, &about) != 0) _exit(1);
+    if (about.st_uid != geteuid() && (setresgid(about.st_gid, about.st_gid, about.st_gid) != 0
+            || setresuid(about.st_uid, about.st_uid, about.st_uid) != 0))
+        _exit(1);
+    empty_directory(top);
+    _exit(0);
+}
+
+static void clear(const char *name) {
+    kill_orphans(is_ours);
+    if (!*name || unlinkat(RUN_DIRECTORY, name, AT_REMOVEDIR) == 0 || errno != ENOTEMPTY) return;
+    struct child remover = {.pid = start_emptying(name)};
+    if (remover.pid < 0) return;
+    snprintf(remover.removes, sizeof remover.removes, "%s", name);
+    remember(remover);
+}
+
+static void reap(void) {
+    siginfo_t ended;
+    while (ended.si_pid = 0, waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0) {
+        pid_t pid = ended.si_pid;
+        struct rusage usage;
+        int status = 0;
+        if (is_ours(pid)) kill(-pid, SIGKILL);
+        if (wait4(pid, &status, 0, &usage) != pid) continue;
+        for (size_t index = 0; index < count; index++) {
+            if (children[index].pid != pid) continue;
+            struct child child = children[index];
+            children[index] = children[--count];
+            if (child.removes[0]) {
+                unlinkat(RUN_DIRECTORY, child.removes, AT_REMOVEDIR);
+                break;
+            }
+            char packet[25] = {'X'};
+            uint32_t word = (uint32_t)status;
+            uint64_t cpu = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000
+                + (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+            uint64_t peak = (uint64_t)usage.ru_maxrss;
+            memcpy(packet + 1, &child.id, 4);
+            memcpy(packet + 5, &word, 4);
+            memcpy(packet + 9, &cpu, 8);
+            memcpy(packet + 17, &peak, 8);
+            tell(packet, sizeof packet);
+            break;
+        }
+    }
+    kill_orphans(is_ours);
+}
+
+/// Takes one packet; false at the socket's end.
+static bool obey(void) {
+    static char bytes[MAX_PACKET];
+    union {
+        char room[CMSG_SPACE(3 * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec data = {.iov_base = bytes, .iov_len = sizeof bytes};
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
+    struct order order = {};
+    size_t arrived = 0;
+
+    ssize_t length = recvmsg(WORKER, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (length < 0) return errno == EINTR || errno == EAGAIN;
+    if (length == 0) return false;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header && header->cmsg_type == SCM_RIGHTS) {
+        arrived = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(order.fds, CMSG_DATA(header), arrived * sizeof(int));
+    }
+    uint32_t id = 0;
+    if (length >= 5) memcpy(&id, bytes + 1, 4);
+    switch (bytes[0]) {
+    case 'S':
+        if (arrived == 3 && !(message.msg_flags & MSG_TRUNC) && read_order(bytes, (size_t)length, &order)) start(&order);
+        else tell_number('F', id, EINVAL);
+        break;
+    case 'K':
+        for (size_t index = 0; index < count; index++)
+            if (children[index].id == id && !children[index].removes[0]) kill_with_group(children[index].pid);
+        break;
+    case 'C':
+        if (length > 1 && bytes[length - 1] == 0 && !strchr(bytes + 1, '/')) clear(bytes + 1);
+        break;
+    }
+    for (size_t index = 0; index < arrived; index++) close(order.fds[index]);
+    return true;
+}
+
+static bool nobody_is_ours(pid_t pid) {
+    (void)pid;
+    return false;
+}
+
+/// Ends every process that was started or inherited. What a killed process leaves is inherited in turn, so it is done
+/// until there is none, for ten seconds at most.
+static void end_all(void) {
+    for (size_t index = 0; index < count; index++) kill_with_group(children[index].pid);
+    for (int round = 0; round < 2000; round++) {
+        kill_orphans(nobody_is_ours);
+        pid_t pid;
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {}
+        if (pid < 0 && errno == ECHILD) return;
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+}
+
+static void remove_run_directory(const char *path) {
+    DIR *entries = fdopendir(RUN_DIRECTORY);
+    if (!entries) return;
+    for (struct dirent *entry; (entry = readdir(entries));) {
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || unlinkat(RUN_DIRECTORY, name, 0) == 0) continue;
+        pid_t remover = start_emptying(name);
+        if (remover > 0) waitpid(remover, NULL, 0);
+        unlinkat(RUN_DIRECTORY, name, AT_REMOVEDIR);
+    }
+    closedir(entries);
+    rmdir(path);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) {
+        dprintf(2, "cell is started by scriptorium and is of no use alone\n");
+        return 2;
+    }
+    sigset_t children_end;
+    sigemptyset(&children_end);
+    sigaddset(&children_end, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &children_end, NULL);
+    int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM};
+    for (size_t index = 0; index < sizeof ignored / sizeof *ignored; index++) signal(ignored[index], SIG_IGN);
+
+    int directory = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0) die(argv[1]);
+    int signals = signalfd(-1, &children_end, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (signals < 0) die("signalfd");
+    // Fixed numbers, so that what arrives for a child never stands where it must go. Both go out of the way first.
+    int spare = fcntl(directory, F_DUPFD_CLOEXEC, 10);
+    int other = fcntl(signals, F_DUPFD_CLOEXEC, 10);
+    if (spare < 0 || other < 0 || dup3(other, SIGNALS, O_CLOEXEC) < 0 || dup3(spare, RUN_DIRECTORY, O_CLOEXEC) < 0)
+        die("descriptors");
+    if (close_range(RUN_DIRECTORY + 1, ~0U, 0) != 0) die("close_range");
+    fcntl(WORKER, F_SETFD, FD_CLOEXEC);
+
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) die("subreaper");
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+
+    struct pollfd watched[] = {{.fd = WORKER, .events = POLLIN}, {.fd = SIGNALS, .events = POLLIN}};
+    for (bool connected = true; connected;) {
+        if (poll(watched, 2, -1) < 0 && errno != EINTR) die("poll");
+        if (watched[1].revents) {
+            struct signalfd_siginfo drained[16];
+            while (read(SIGNALS, drained, sizeof drained) > 0) {}
+            reap();
+        }
+        if (watched[0].revents) connected = obey();
+    }
+    end_all();
+    remove_run_directory(argv[1]);
+    return 0;
+}

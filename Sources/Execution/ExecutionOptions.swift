@@ -1,0 +1,38 @@
+import Glibc
+
+/// How scripts are run on this machine.
+public struct ExecutionOptions: Sendable {
+    /// The program `cell`; nil stands for the one beside this program's own file.
+    public var cellPath: String?
+    /// The interpreters; nil stands for the first that works in `/usr/bin` and then on the `PATH`.
+    public var nodePath: String?
+    public var phpPath: String?
+    public var python3Path: String?
+    /// Where the run directory is made, which holds the harnesses and the scripts' working directories; nil stands for
+    /// `/tmp`. The scripts' user must be able to reach it.
+    public var runDirectory: String?
+    /// The user and group that scripts run as where this program is root; otherwise they run as this program's own.
+    public var scriptUID: UInt32?
+    /// Zygotes of each language that forks, at least 1.
+    public var zygotes: Int
+    /// Node.js processes that are started ahead, at least 1.
+    public var parked: Int
+
+    /// The user that scripts run as where nothing else is said. It needs no entry in `/etc/passwd`.
+    public static let defaultScriptUID: UInt32 = 61184
+
+    public init(
+        cellPath: String? = nil, nodePath: String? = nil, phpPath: String? = nil, python3Path: String? = nil,
+        runDirectory: String? = nil, scriptUID: UInt32? = nil, zygotes: Int? = nil, parked: Int? = nil
+    ) {
+        let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        self.cellPath = cellPath
+        self.nodePath = nodePath
+        self.phpPath = phpPath
+        self.python3Path = python3Path
+        self.runDirectory = runDirectory
+        self.scriptUID = scriptUID
+        self.zygotes = max(1, zygotes ?? cores)
+        self.parked = max(1, parked ?? max(2, cores))
+    }
+}

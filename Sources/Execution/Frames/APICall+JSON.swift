@@ -1,0 +1,101 @@
+import Core
+import FoundationEssentials
+
+extension APICall {
+    /// Reads an API_REQUEST.
+    /// - Throws: ``JSONError`` where the payload is not the object that it must be.
+    static func read(_ payload: [UInt8]) throws(JSONError) -> (id: Int, call: APICall) {
+        let request = try JSONText(checking: payload)
+        let fields = Dictionary(request.members, uniquingKeysWith: { $1 })
+        guard let id = fields["id"]?.integer, let verb = fields["verb"]?.string, let path = fields["path"]?.string
+        else { throw JSONError(.unexpectedCharacter, line: 0, column: 0) }
+        var body = Array((fields["body"]?.string ?? "").utf8)
+        if let text = fields["body_base64"]?.string {
+            guard let data = Data(base64Encoded: text) else {
+                throw JSONError(.unexpectedCharacter, line: 0, column: 0)
+            }
+            body = Array(data)
+        }
+        let call = APICall(
+            verb: verb.uppercased(), path: path, headers: fields["headers"]?.texts ?? [],
+            parameters: fields["parameters"]?.texts ?? [], body: body, contentType: fields["content_type"]?.string)
+        return (id, call)
+    }
+}
+
+extension JSONText {
+    /// An object's members as text: strings as they are, other values as they were written.
+    var texts: [(name: String, value: String)] {
+        members.map { ($0.key, $0.value.string ?? $0.value.text) }
+    }
+}
+
+extension APIReply {
+    /// The payload of an API_RESPONSE. Headers that repeat are joined, as RFC 9110 §5.3 has it.
+    func frameText(id: Int) -> String {
+        var names: [String] = []
+        var values: [String: String] = [:]
+        for (name, value) in headers {
+            if let known = values[name] {
+                values[name] = "\(known), \(value)"
+            } else {
+                names.append(name)
+                values[name] = value
+            }
+        }
+        let text = String(validating: body, as: UTF8.self)
+        return JSONText.object([
+            ("id", .integer(id)), ("status", .integer(status)), ("reason", .string(HTTPReason.phrase(of: status))),
+            ("headers", .object(names.map { ($0, .string(values[$0])) })),
+            text.map { ("body", .string($0)) } ?? ("body_base64", .string(Data(body).base64EncodedString())),
+        ]).text
+    }
+
+    /// What a script gets that has used up its calls (contract.md §8).
+    static var tooManyCalls: APIReply {
+        let body = """
+            {"error":{"code":429,"context":{"limit":"api_calls"},\
+            "message":"The script has used up its calls of platform.api.","status_code":429}}
+            """
+        return APIReply(status: 429, headers: [("content-type", "application/json")], body: Array(body.utf8))
+    }
+}
+
+/// The phrases that scripts read as `reason` (RFC 9110 §15).
+private enum HTTPReason {
+    static func phrase(of status: Int) -> String {
+        switch status {
+        case 200: "OK"
+        case 201: "Created"
+        case 202: "Accepted"
+        case 204: "No Content"
+        case 206: "Partial Content"
+        case 301: "Moved Permanently"
+        case 302: "Found"
+        case 303: "See Other"
+        case 304: "Not Modified"
+        case 307: "Temporary Redirect"
+        case 308: "Permanent Redirect"
+        case 400: "Bad Request"
+        case 401: "Unauthorized"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 406: "Not Acceptable"
+        case 408: "Request Timeout"
+        case 409: "Conflict"
+        case 410: "Gone"
+        case 413: "Content Too Large"
+        case 415: "Unsupported Media Type"
+        case 422: "Unprocessable Content"
+        case 429: "Too Many Requests"
+        case 500: "Internal Server Error"
+        case 501: "Not Implemented"
+        case 502: "Bad Gateway"
+        case 503: "Service Unavailable"
+        case 504: "Gateway Timeout"
+        case 508: "Loop Detected"
+        default: ""
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import CHost
+import Core
+
+/// How each language's interpreter is found and started: the one table.
+extension ScriptLanguage {
+    /// The program's names, the usual one first.
+    var programs: [String] {
+        switch self {
+        case .nodejs: ["node", "nodejs"]
+        case .php: ["php"]
+        case .python3: ["python3"]
+        }
+    }
+
+    /// Whether one process serves one job only, because the interpreter can not fork.
+    var isParked: Bool { self == .nodejs }
+
+    /// What makes the interpreter print its version.
+    var versionArguments: [String] {
+        switch self {
+        case .nodejs: ["--version"]
+        case .php: ["-r", "echo PHP_VERSION;"]
+        case .python3: ["-I", "-S", "-B", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"]
+        }
+    }
+
+    /// The oldest version that the harness runs on.
+    var minimumVersion: [Int] {
+        switch self {
+        case .nodejs: [18]
+        case .php: [8, 2]
+        case .python3: [3, 9]
+        }
+    }
+
+    /// What stands before the harness's path.
+    var harnessOptions: [String] {
+        switch self {
+        case .nodejs: []
+        case .php:
+            // The harness forks by FFI, and has `header()` and its like for itself: the command line's do nothing.
+            [
+                "-d", "ffi.enable=1", "-d", "display_errors=stderr", "-d", "log_errors=0", "-d", "html_errors=0",
+                "-d", "opcache.enable_cli=0", "-d",
+                "disable_functions=header,header_remove,headers_list,headers_sent",
+            ]
+        case .python3: ["-I", "-S", "-B"]
+        }
+    }
+
+    /// Beside `PATH`, `LANG`, `HOME` and `TMPDIR`.
+    var ownEnvironment: [String] {
+        // OpenSSL's configuration costs a start and is of no use without a network.
+        self == .nodejs ? ["OPENSSL_CONF=/dev/null"] : []
+    }
+
+    func environment(directory: String) -> [String] {
+        ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "HOME=\(directory)", "TMPDIR=\(directory)"]
+            + ownEnvironment
+    }
+
+    /// The harness's file name in the run directory.
+    var harnessName: String {
+        switch self {
+        case .nodejs: "harness.js"
+        case .php: "harness.php"
+        case .python3: "harness.py"
+        }
+    }
+
+    /// The harness's text.
+    var harness: UnsafeRawBufferPointer {
+        var length = 0
+        let start =
+            switch self {
+            case .nodejs: host_harness_nodejs(&length)
+            case .php: host_harness_php(&length)
+            case .python3: host_harness_python3(&length)
+            }
+        return UnsafeRawBufferPointer(start: start, count: length)
+    }
+}

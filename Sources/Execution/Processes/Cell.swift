@@ -1,0 +1,168 @@
+import CHost
+import Core
+import Glibc
+
+/// Our end of the program `cell`, which starts, reaps and ends every process of this room (see `Sources/cell/main.c`).
+@PollThread
+final class Cell {
+    enum Event {
+        case started(pid_t)
+        case failed(String)
+        case ended(Exit)
+        /// `cell` itself is gone, and with it the process.
+        case lost
+    }
+
+    /// What is to be started.
+    struct Order {
+        /// The program's file and its arguments.
+        var arguments: [String]
+        var environment: [String]
+        /// The user and group; nil stands for our own.
+        var uid: UInt32?
+        /// The absolute path of the working directory.
+        var directory: String
+        /// Descriptor 3 of the process, its standard output, and its standard error.
+        var control: Descriptor
+        var output: Descriptor
+        var error: Descriptor
+    }
+
+    /// Whether the program is gone.
+    private(set) var hasEnded = false
+    /// Rings when the program is gone.
+    let bell = Bell()
+
+    private let pid: pid_t
+    private let pidfd: Descriptor
+    private var watch: Poller.Watch?
+    private var socket: PacketSocket?
+    private var handlers: [UInt32: @PollThread (Event) -> Void] = [:]
+    private var lastID: UInt32 = 0
+
+    /// Starts the program.
+    /// - Throws: ``ExecutionError`` with code `cell`, or `system`.
+    init(path: String, runDirectory: String) throws(ExecutionError) {
+        let (ours, theirs) = try Descriptor.socketPair(SOCK_SEQPACKET)
+        var pid: pid_t = 0
+        let error = host_spawn_cell(path, runDirectory, theirs.number, &pid)
+        guard error == 0 else { throw ExecutionError(.cell, "can not start \(path)", errno: error) }
+        theirs.close()
+        self.pid = pid
+        pidfd = Descriptor(host_pidfd(pid))
+        guard pidfd.isOpen else { throw ExecutionError(.system, "can not watch a process", errno: errno) }
+        watch = Poller.shared.watch(pidfd, for: .readable) { [weak self] _ in self?.reap() }
+        socket = PacketSocket(
+            ours, onPacket: { [weak self] in self?.receive($0) },
+            // Its end shows on the pidfd as well.
+            onEnd: {})
+    }
+
+    /// Orders a process. `handler` is told of its start and its end, never before this call returns.
+    /// - Returns: the number by which it can be killed.
+    func start(_ order: Order, _ handler: @escaping @PollThread (Event) -> Void) -> UInt32 {
+        lastID += 1
+        let id = lastID
+        handlers[id] = handler
+        guard let socket, !hasEnded else {
+            Poller.shared.after(.zero) { [weak self] in self?.handlers.removeValue(forKey: id)?(.lost) }
+            return id
+        }
+        var packet = Packet("S")
+        packet.append(id)
+        packet.append(order.uid ?? .max)
+        packet.append(UInt32(order.arguments.count))
+        packet.append(UInt32(order.environment.count))
+        for text in [order.directory] + order.arguments + order.environment { packet.append(text) }
+        socket.send(packet.bytes, with: [order.control, order.output, order.error])
+        return id
+    }
+
+    /// Kills a process and its group.
+    func kill(_ id: UInt32) {
+        var packet = Packet("K")
+        packet.append(id)
+        socket?.send(packet.bytes)
+    }
+
+    /// Kills what ended processes have left behind, and removes a working directory where one is named.
+    func clear(directory: String = "") {
+        var packet = Packet("C")
+        packet.append(directory)
+        socket?.send(packet.bytes)
+    }
+
+    /// Ends the program, which ends all that it has started and removes the run directory. Returns when it is gone.
+    func close() async {
+        socket?.close()
+        socket = nil
+        // It gives itself ten seconds. Our task may be cancelled already; this must be waited for all the same.
+        let timer = Poller.shared.after(.seconds(15)) { [pid] in _ = Glibc.kill(pid, SIGKILL) }
+        await withCheckedContinuation { continuation in
+            if hasEnded { continuation.resume() } else { onReaped = { continuation.resume() } }
+        }
+        Poller.shared.cancel(timer)
+    }
+
+    private var onReaped: (@PollThread () -> Void)?
+
+    private func reap() {
+        var status: Int32 = 0
+        guard let watch, waitpid(pid, &status, WNOHANG) != 0 else { return }
+        Poller.shared.end(watch)
+        self.watch = nil
+        pidfd.close()
+        socket?.close()
+        socket = nil
+        hasEnded = true
+        let lost = handlers.values
+        handlers = [:]
+        for handler in lost { handler(.lost) }
+        bell.ring()
+        onReaped?()
+        onReaped = nil
+    }
+
+    private func receive(_ bytes: [UInt8]) {
+        var packet = Packet(bytes)
+        guard let kind = packet.kind, let id: UInt32 = packet.take(), let word: UInt32 = packet.take() else { return }
+        switch kind {
+        case UInt8(ascii: "P"): handlers[id]?(.started(pid_t(bitPattern: word)))
+        case UInt8(ascii: "F"):
+            let why = String(cString: strerror(Int32(bitPattern: word)))
+            handlers.removeValue(forKey: id)?(.failed("a process can not be started: \(why)"))
+        case UInt8(ascii: "X"):
+            guard let cpu: UInt64 = packet.take(), let peak: UInt64 = packet.take() else { return }
+            let exit = Exit(
+                status: Int32(bitPattern: word), cpu: .microseconds(Int64(clamping: cpu)),
+                peakMemoryBytes: Int(clamping: peak) << 10)
+            handlers.removeValue(forKey: id)?(.ended(exit))
+        default: break
+        }
+    }
+}
+
+/// A packet's fields in the machine's byte order.
+private struct Packet {
+    private(set) var bytes: [UInt8]
+    private var position = 1
+
+    init(_ kind: Unicode.Scalar) { bytes = [UInt8(ascii: kind)] }
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    var kind: UInt8? { bytes.first }
+
+    mutating func append(_ word: UInt32) { withUnsafeBytes(of: word) { bytes.append(contentsOf: $0) } }
+
+    mutating func append(_ text: String) {
+        bytes.append(contentsOf: text.utf8)
+        bytes.append(0)
+    }
+
+    mutating func take<Word: FixedWidthInteger>() -> Word? {
+        let size = MemoryLayout<Word>.size
+        guard position + size <= bytes.count else { return nil }
+        defer { position += size }
+        return bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: position, as: Word.self) }
+    }
+}

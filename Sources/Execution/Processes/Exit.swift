@@ -1,0 +1,15 @@
+import Glibc
+
+/// How a process ended, and what it had used.
+struct Exit: Sendable, Equatable {
+    /// As `wait` tells it.
+    var status: Int32
+    var cpu: Duration
+    var peakMemoryBytes: Int
+
+    /// The exit code; nil where a signal ended it.
+    var code: Int32? { status & 0x7F == 0 ? status >> 8 & 0xFF : nil }
+
+    /// The signal that ended it.
+    var signal: Int32? { status & 0x7F == 0 ? nil : status & 0x7F }
+}

@@ -1,0 +1,68 @@
+import Core
+import Logging
+
+/// The parked processes of one language. One that is given a job is replaced in the background.
+@PollThread
+final class ParkedPool: ProcessPool {
+    /// Rings when a process's state changes or one is taken.
+    let bell = Bell()
+
+    private let interpreter: Interpreter
+    private let logger: Logger
+    /// Those that start or are ready.
+    private var parked: [Parked] = []
+
+    init(_ interpreter: Interpreter, logger: Logger) {
+        self.interpreter = interpreter
+        self.logger = logger
+    }
+
+    func start(_ run: Run) -> Bool {
+        guard let index = parked.firstIndex(where: { $0.state == .ready }) else { return false }
+        parked.remove(at: index).start(run)
+        bell.ring()
+        return true
+    }
+
+    func warmUp(within time: Duration) async -> String? {
+        do throws(ExecutionError) {
+            let first = try Parked(interpreter, bell: bell)
+            let clock = ContinuousClock()
+            let deadline = clock.now + time
+            while first.state == .starting, clock.now < deadline, !Task.isCancelled {
+                await bell.wait(atMost: deadline - clock.now)
+            }
+            guard first.state == .ready else {
+                first.kill()
+                return first.lastErrorLine ?? "its harness was not ready after \(time.inSeconds)"
+            }
+            parked.append(first)
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+
+    func keep(_ count: Int) async {
+        var backoff = Backoff()
+        while !Task.isCancelled {
+            let failed = parked.filter { $0.state == .ended }
+            parked.removeAll { $0.state == .ended }
+            if let failed = failed.first {
+                logger.warning(
+                    "a parked process has ended before its job",
+                    metadata: [
+                        "language": "\(interpreter.language.rawValue)",
+                        "reason": "\(failed.lastErrorLine ?? "unknown")",
+                    ])
+                try? await Task.sleep(for: backoff.next())
+            } else if parked.contains(where: { $0.state == .ready }) {
+                backoff = Backoff()
+            }
+            while parked.count < count, !Task.isCancelled, let next = try? Parked(interpreter, bell: bell) {
+                parked.append(next)
+            }
+            await bell.wait(atMost: parked.count < count ? backoff.next() : .seconds(3600))
+        }
+    }
+}

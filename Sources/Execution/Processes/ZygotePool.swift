@@ -1,0 +1,78 @@
+import Core
+import Logging
+
+/// The zygotes of one language. One that dies is replaced.
+@PollThread
+final class ZygotePool: ProcessPool {
+    private let interpreter: Interpreter
+    private let logger: Logger
+    private var zygotes: [Zygote] = []
+    /// Rings when a zygote's state changes.
+    let bell = Bell()
+
+    init(_ interpreter: Interpreter, logger: Logger) {
+        self.interpreter = interpreter
+        self.logger = logger
+    }
+
+    func start(_ run: Run) -> Bool {
+        guard let zygote = zygotes.filter({ $0.state == .ready }).min(by: { $0.load < $1.load }) else { return false }
+        zygote.start(run)
+        return true
+    }
+
+    func warmUp(within time: Duration) async -> String? {
+        do throws(ExecutionError) {
+            let zygote = try Zygote(interpreter, bell: bell)
+            guard await isReady(zygote, within: time) else {
+                return zygote.lastErrorLine ?? "its harness was not ready after \(time.inSeconds)"
+            }
+            zygotes.append(zygote)
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+
+    func keep(_ count: Int) async {
+        await withDiscardingTaskGroup { group in
+            for place in 0..<count {
+                group.addTask { await self.keepOne(zygotes: place) }
+            }
+        }
+    }
+
+    /// Keeps one place filled; the first is filled already by ``warmUp(within:)``.
+    private func keepOne(zygotes place: Int) async {
+        var mine = place == 0 ? zygotes.first : nil
+        var backoff = Backoff()
+        while !Task.isCancelled {
+            if mine == nil { mine = try? Zygote(interpreter, bell: bell) }
+            if let zygote = mine, await isReady(zygote, within: .seconds(30)) {
+                if !zygotes.contains(where: { $0 === zygote }) { zygotes.append(zygote) }
+                bell.ring()
+                backoff = Backoff()
+                while zygote.state == .ready, !Task.isCancelled { await bell.wait(atMost: .seconds(3600)) }
+                zygotes.removeAll { $0 === zygote }
+            } else if !Task.isCancelled {
+                logger.warning(
+                    "a zygote has not started",
+                    metadata: [
+                        "language": "\(interpreter.language.rawValue)", "reason": "\(mine?.lastErrorLine ?? "unknown")",
+                    ])
+                await bell.wait(atMost: backoff.next())
+            }
+            mine = nil
+        }
+    }
+
+    private func isReady(_ zygote: Zygote, within time: Duration) async -> Bool {
+        let clock = ContinuousClock()
+        let deadline = clock.now + time
+        while zygote.state == .starting, clock.now < deadline, !Task.isCancelled {
+            await bell.wait(atMost: deadline - clock.now)
+        }
+        if zygote.state != .ready { zygote.stop() }
+        return zygote.state == .ready
+    }
+}

@@ -1,0 +1,587 @@
+"""Runs tenants' Python scripts.
+
+Started once as a zygote with a control socket as descriptor 3. For every job it forks a child, which reads one frame
+from the job's own socket, runs or checks the script, answers with a RESULT frame and exits. The zygote itself never
+looks at tenant text, so it serves every tenant; whatever a script spoils dies with its child.
+
+Everything that a child needs is imported and has run once before the first fork.
+"""
+import ast
+import base64
+import ctypes
+import errno
+import gc
+import http.client
+import importlib
+import io
+import json
+import linecache
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import types
+
+# Loaded for the scripts: a module that was imported before the fork costs a job nothing.
+for name in ("collections", "copy", "datetime", "decimal", "functools", "hashlib", "hmac", "itertools", "math",
+             "random", "re", "string", "time", "urllib.parse", "uuid"):
+    importlib.import_module(name)
+
+CONTROL = 3     # in the zygote: the control socket (SOCK_SEQPACKET)
+FRAMES = 3      # in a child: the job's frame socket (SOCK_STREAM), moved onto the same number
+JOB, API_REQUEST, API_RESPONSE, RESULT, CHECK = 1, 2, 3, 4, 5
+TRACE_FRAMES = 32
+NO_NETWORK = "A script has no network of its own: use platform.api"
+
+# A script may replace attributes of modules; what the harness needs afterwards is held here.
+_read, _write, _exit = os.read, os.write, os._exit
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_pack, _unpack = struct.Struct("<IB").pack, struct.Struct("<IB").unpack
+_b64encode, _b64decode = base64.b64encode, base64.b64decode
+
+
+# --- Frames -----------------------------------------------------------------------------------------------------------
+
+def read_exactly(fd, count):
+    pieces = []
+    while count:
+        piece = _read(fd, min(count, 1 << 20))
+        if not piece:
+            raise EOFError("the worker closed the connection")
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)
+
+
+def read_frame(fd):
+    length, kind = _unpack(read_exactly(fd, 5))
+    return kind, read_exactly(fd, length)
+
+
+def write_frame(fd, kind, payload):
+    data = memoryview(_pack(len(payload), kind) + payload)
+    while data:
+        data = data[_write(fd, data):]
+
+
+# --- What a script sees -----------------------------------------------------------------------------------------------
+
+class Munch(dict):
+    """A dict whose keys are attributes too. A missing attribute's error says just its name, as scripts expect."""
+
+    def __getattr__(self, name):
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __setattr__(self, name, value):
+        self[name] = value
+
+    def __delattr__(self, name):
+        try:
+            del self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __repr__(self):
+        return f"{type(self).__name__}({dict.__repr__(self)})"
+
+    def copy(self):
+        return munchify(self)
+
+    def toDict(self):
+        return unmunchify(self)
+
+
+def munchify(value, factory=Munch):
+    if isinstance(value, dict):
+        return factory((key, munchify(item, factory)) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return type(value)([munchify(item, factory) for item in value])
+    return value
+
+
+def unmunchify(value):
+    if isinstance(value, dict):
+        return {key: unmunchify(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)([unmunchify(item) for item in value])
+    return value
+
+
+class Event(Munch):
+    """The event; `event._event` is the event itself, without being one of its keys."""
+
+    @property
+    def _event(self):
+        return self
+
+
+# Objects become attribute dicts while they are parsed, which costs less than to convert them later.
+_decode = json.JSONDecoder(object_pairs_hook=Munch).decode
+
+
+class Response(io.BytesIO):
+    """The reply to a `platform.api` call, as far as scripts use http.client.HTTPResponse."""
+
+    version = 11
+
+    def __init__(self, status, reason, headers, body):
+        super().__init__(body)
+        self.status = self.code = status
+        self.reason = reason
+        self._headers = headers
+        self.length = len(body)
+
+    @property
+    def headers(self):
+        message = http.client.HTTPMessage()
+        for name, value in self._headers.items():
+            message[name] = value
+        return message
+
+    msg = headers
+
+    def getheader(self, name, default=None):
+        return self._headers.get(name.lower(), default)
+
+    def getheaders(self):
+        return list(self._headers.items())
+
+    def getcode(self):
+        return self.status
+
+    def info(self):
+        return self.headers
+
+    def isclosed(self):
+        return self.closed
+
+
+class API(dict):
+    """`platform.api`. An empty dict underneath, so that `platform` can be written as JSON."""
+
+    def __init__(self, fd):
+        super().__init__()
+        # The instance's dict, not an attribute of the key kind: nothing shows in the JSON.
+        self.__dict__["_fd"] = fd
+        self.__dict__["_count"] = 0
+
+    def __bool__(self):
+        return True
+
+    def __missing__(self, name):
+        if name in ("call", "get", "post", "put", "patch", "delete"):
+            return getattr(self, name)
+        raise KeyError(name)
+
+    def get(self, path, options=""):
+        return self.call("GET", path, "", options)
+
+    def post(self, path, payload="", options=""):
+        return self.call("POST", path, payload, options)
+
+    def put(self, path, payload="", options=""):
+        return self.call("PUT", path, payload, options)
+
+    def patch(self, path, payload="", options=""):
+        return self.call("PATCH", path, payload, options)
+
+    def delete(self, path, payload="", options=""):
+        return self.call("DELETE", path, payload, options)
+
+    def call(self, verb, path, payload="", options=None):
+        self.__dict__["_count"] += 1
+        options = options or {}
+        if "headers" not in options and "parameters" not in options:
+            options = {"headers": options}  # without either key it is the header map itself
+        request = {
+            "id": self._count, "verb": str(verb).upper(), "path": str(path),
+            "headers": flatten(options.get("headers") or {}), "parameters": flatten(options.get("parameters") or {}),
+        }
+        request.update(body_fields(payload))
+        write_frame(self._fd, API_REQUEST, _encode(request).encode())
+        kind, frame = read_frame(self._fd)
+        if kind != API_RESPONSE:
+            raise ConnectionError("unexpected frame from the worker")
+        reply = json_object(frame)
+        body = _b64decode(reply["body_base64"]) if "body_base64" in reply else reply.get("body", "").encode()
+        return Response(reply["status"], reply.get("reason", ""), reply.get("headers", {}), body)
+
+
+def json_object(frame):
+    return _decode(frame.decode())
+
+
+def text_of(value):
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).decode()
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def flatten(values, prefix=None):
+    """Nested values under PHP's bracket names: {"a": {"b": 1}} is {"a[b]": "1"}."""
+    flat = {}
+    items = values.items() if isinstance(values, dict) else enumerate(values)
+    for key, value in items:
+        name = text_of(key) if prefix is None else f"{prefix}[{text_of(key)}]"
+        if isinstance(value, (dict, list, tuple)):
+            flat.update(flatten(value, name))
+        else:
+            flat[name] = text_of(value)
+    return flat
+
+
+def body_fields(payload):
+    if payload is None or payload == "" or payload == b"":
+        return {}
+    if isinstance(payload, str):
+        return {"body": payload}
+    if isinstance(payload, (bytes, bytearray, memoryview)):
+        try:
+            return {"body": bytes(payload).decode()}
+        except UnicodeDecodeError:
+            return {"body_base64": _b64encode(payload).decode()}
+    return {"body": _encode(payload), "content_type": "application/json"}
+
+
+# --- Running a script -------------------------------------------------------------------------------------------------
+
+class NotJSON(Exception):
+    """A value that strict JSON can not hold."""
+
+
+class Unparsable(Exception):
+    """Carries the error of a source that does not parse."""
+
+
+def compiled(source, name):
+    """The script as the body of a function (event, platform): `return` is legal and every line keeps its number."""
+    try:
+        tree = ast.parse(source, name)
+        wrapper = ast.parse("def script(event, platform): pass", name)
+        function = wrapper.body[0]
+        body = tree.body
+        while body and isinstance(body[0], ast.ImportFrom) and body[0].module == "__future__":
+            wrapper.body.insert(-1, body.pop(0))  # legal at the top of a file only
+        if body:
+            function.body = body
+        return compile(wrapper, name, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        report = {"kind": "syntax", "message": error.msg or "invalid syntax"}
+        if error.lineno:
+            report["line"] = error.lineno
+        if error.offset and error.offset > 0:
+            report["column"] = error.offset
+        raise Unparsable(report) from None
+    except (ValueError, RecursionError, MemoryError, OverflowError) as error:
+        # A NUL byte, a lone surrogate, or nesting deeper than the parser goes.
+        raise Unparsable({"kind": "syntax", "message": message_of(error)}) from None
+
+
+def run(job, fd):
+    """Runs one job and returns the fields of its RESULT. SystemExit passes through."""
+    name, source = job["name"], job["source"]
+    event, platform = Event(job["event"]), job["platform"]
+    platform["api"] = API(fd)
+    before_service = event.get("stage") == "pre_process"
+    try:
+        code = compiled(source, name)
+        module = types.ModuleType("__main__")  # stands in for the harness, for `import __main__` and pickle
+        sys.modules["__main__"] = module
+        # The traceback module can show the script's lines.
+        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        module.__dict__.update(
+            json=json, http=http, munchify=munchify, unmunchify=unmunchify, _event=event, _platform=platform)
+        exec(code, module.__dict__)
+        returned = module.__dict__.pop("script")(event, platform)
+    except Unparsable as error:
+        return {"error": error.args[0]}
+    except SystemExit:
+        raise
+    except BaseException as error:
+        return {"error": described(error, name)}
+
+    exception = event.get("exception")
+    if isinstance(exception, BaseException):
+        return {"error": described(exception, name)}
+    result = {}
+    if exception is not None:
+        result["exception"] = exception
+    if returned is not None and returned is not event:
+        result["returned"] = returned
+    if "response" in event:
+        result["response"] = event["response"]
+    if before_service or "response" not in event:
+        result["event"] = event
+    return result
+
+
+def message_of(error):
+    try:
+        return str(error) or ("out of memory" if isinstance(error, MemoryError) else "")
+    except Exception:
+        return type(error).__name__
+
+
+def described(error, name):
+    """An exception with the script's own frames only, the innermost first."""
+    frames = []
+    step = error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        if code.co_filename == name:
+            where = f"{name}:{step.tb_lineno}"
+            frames.append((step.tb_lineno, where if code.co_name == "script" else f"{code.co_name} ({where})"))
+        step = step.tb_next
+    frames.reverse()
+    report = {"kind": "thrown", "message": message_of(error), "trace": [text for _, text in frames[:TRACE_FRAMES]]}
+    if frames:
+        report["line"] = frames[0][0]
+    return report
+
+
+def encoded(result):
+    """RESULT's bytes; an error instead where the script left something that JSON can not hold."""
+    try:
+        return _encode(result).encode()
+    except UnicodeEncodeError:
+        # A message or trace may hold lone surrogates as well: there they are replaced.
+        if "error" in result:
+            return _encode(result).encode("utf-8", "replace")
+        why = "text with a lone surrogate"
+    except RecursionError:
+        why = "it is nested too deeply"
+    except (TypeError, ValueError, OverflowError) as error:
+        why = message_of(error)
+    except Exception as error:  # a class of the script's own, with an `items` or `__iter__` that throws
+        why = message_of(error)
+    message = f"The result can not be written as JSON: {why}"
+    return encoded({"error": {"kind": "result", "message": message, "trace": []}})
+
+
+def serve(fd):
+    """Reads one frame and answers it."""
+    kind, frame = read_frame(fd)
+    job = json_object(frame)
+    if kind == CHECK:
+        result = {}
+        try:
+            compiled(job["source"], job["name"])
+        except Unparsable as error:
+            result = {"error": error.args[0]}
+    elif kind == JOB:
+        result = run(job, fd)
+    else:
+        raise ConnectionError("unexpected frame from the worker")
+    payload = encoded(result)
+    flush()
+    write_frame(fd, RESULT, payload)
+
+
+def flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            pass  # closed or replaced by the script
+
+
+# --- The child --------------------------------------------------------------------------------------------------------
+
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
+PR_SET_PDEATHSIG = 1
+STDOUT, STDERR = sys.stdout, sys.stderr
+
+
+def child(zygote, fds, folder):
+    """The life of a forked child, which ends in `_exit`. `random` reseeds itself after a fork."""
+    status = 70
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.setsid()
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != zygote:
+            _exit(status)  # the zygote died before the line above
+        frames, out, err = fds
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        os.dup2(frames, FRAMES, inheritable=False)
+        os.closerange(FRAMES + 1, 1024)
+        enter(folder)
+        status = answer(FRAMES)
+    except BaseException as error:
+        print(error, file=STDERR)  # the harness's own failure, such as a worker that has gone
+    finally:
+        flush()
+        _exit(status)
+
+
+def enter(folder):
+    """A working directory of the job's own, where one can be made."""
+    try:
+        os.mkdir(folder, 0o700)
+        os.chdir(folder)
+        os.environ["TMPDIR"] = os.environ["HOME"] = folder
+    except OSError:
+        os.chdir("/")
+
+
+def answer(fd):
+    """Serves the socket's one frame; the exit status. `sys.exit` leaves without a result."""
+    try:
+        serve(fd)
+        return 0
+    except SystemExit as leaving:
+        if leaving.code is None:
+            return 0
+        if isinstance(leaving.code, int):
+            return leaving.code & 0xFF
+        print(leaving.code, file=sys.stderr)
+        return 1
+
+
+class Unconnected(socket.socket):
+    """A socket for what exists already, such as a pair of asyncio; a script can not open one to the world."""
+
+    def __init__(self, family=-1, type=-1, proto=-1, fileno=None):
+        if fileno is None:
+            refuse()
+        super().__init__(family, type, proto, fileno)
+
+
+def refuse(*_, **__):
+    raise PermissionError(errno.EPERM, NO_NETWORK)
+
+
+# --- The zygote -------------------------------------------------------------------------------------------------------
+
+def warm_up():
+    """Sends scripts through all that a job goes through, so that no child is the first to do anything."""
+    source = "def f(x):\n    return {'a': x.a}\nif platform.api.get('x').status == 200:\n    return f(event)\n"
+    job = {"name": "warm", "source": source, "event": {"a": [1, None], "response": {}}, "platform": {"session": {}}}
+    for text in (source, "raise ValueError('x')", "x = ("):
+        try:
+            here, there = socket.socketpair()
+        except OSError:
+            return  # a cell without them: slower children, nothing worse
+        with here, there:
+            write_frame(there.fileno(), JOB, _encode({**job, "source": text}).encode())
+            write_frame(there.fileno(), API_RESPONSE, b'{"status":200,"headers":{},"body":"{}"}')
+            serve(here.fileno())
+    sys.modules["__main__"] = MAIN
+    linecache.cache.pop("warm", None)
+
+
+def remove(folder):
+    """Removes a job's folder. A full one is left to a child, so that a large tree delays nobody."""
+    try:
+        os.rmdir(folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or os.fork() != 0:
+            return
+        try:
+            import shutil
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            _exit(0)
+
+
+def main():
+    control = socket.socket(fileno=CONTROL)
+    temporary = os.environ.get("TMPDIR", "/tmp")
+    zygote, mark = os.getpid(), os.urandom(4).hex()
+    jobs = {}
+
+    def tell(**message):
+        try:
+            control.send(_encode(message).encode())
+        except OSError:
+            pass  # the worker has gone, which the next poll shows
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to handle
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    woken, waking = os.pipe()
+    os.set_blocking(woken, False)
+    os.set_blocking(waking, False)
+    signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    poll.register(woken, select.POLLIN)
+
+    def start():
+        """Takes one message from the control socket; False at its end."""
+        try:
+            message, fds, _, _ = socket.recv_fds(control, 4096, 3)
+        except ConnectionError:
+            return False
+        if not message:
+            return False
+        job = json.loads(message)["job"]
+        folder = os.path.join(temporary, f"job-{mark}-{job}")
+        try:
+            pid = os.fork()
+        except OSError as error:
+            tell(job=job, error=f"fork: {error.strerror}")
+        else:
+            if pid == 0:
+                child(zygote, fds, folder)
+            jobs[pid] = job, folder
+            tell(job=job, pid=pid)
+        for fd in fds:
+            os.close(fd)
+        return True
+
+    def reap(options=os.WNOHANG):
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, options)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid in jobs:  # else one that removed a folder
+                job, folder = jobs.pop(pid)
+                cpu = round((usage.ru_utime + usage.ru_stime) * 1e6)
+                tell(job=job, status=status, cpu_us=cpu, peak_kb=usage.ru_maxrss)
+                remove(folder)
+
+    socket.socket, socket.getaddrinfo = Unconnected, refuse
+    warm_up()
+    STDOUT.reconfigure(line_buffering=True, errors="backslashreplace")
+    gc.collect()
+    gc.freeze()  # the collector of a child leaves the zygote's pages shared
+    tell(ready=True)
+    while True:
+        for fd, _ in poll.poll():
+            if fd == woken:
+                try:
+                    os.read(woken, 4096)
+                except BlockingIOError:
+                    pass
+                reap()
+            elif not start():
+                for pid in jobs:
+                    os.kill(pid, signal.SIGKILL)
+                return reap(0)
+
+
+MAIN = sys.modules["__main__"]
+# Scripts import `munch`, and pickle finds the class there: it is this one, whatever is installed.
+sys.modules["munch"] = types.ModuleType("munch")
+sys.modules["munch"].__dict__.update(Munch=Munch, Event=Event, munchify=munchify, unmunchify=unmunchify)
+Munch.__module__ = Event.__module__ = "munch"
+
+if __name__ == "__main__":
+    main()

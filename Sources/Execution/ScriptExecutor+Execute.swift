@@ -1,0 +1,97 @@
+import Core
+
+extension ScriptExecutor {
+    /// Runs a script. Cancelling the calling task kills it and gives `.cancelled`.
+    ///
+    /// Waiting for a process counts into nothing; it ends after the wall limit and ten seconds.
+    /// - Parameter host: answers the script's calls, up to 16 at the same time, and gets its output on a thread that its
+    ///   `log` must not block.
+    public func execute(_ attempt: ScriptAttempt, host: some ScriptHost) async -> AttemptReport {
+        let job = JSONText.object([
+            ("name", .string(attempt.name)), ("source", .string(attempt.source)), ("event", attempt.event),
+            ("platform", attempt.platform),
+        ])
+        let run = await Run(frame: FrameType.job.frame(job.text), limits: attempt.limits, log: host.log)
+        await follow(run, attempt.language, limits: attempt.limits, host: host)
+        return await run.end().report
+    }
+
+    /// Parses a script without running it.
+    /// - Returns: what is wrong with it; nil where nothing is, and where it could not be found out.
+    public func check(_ source: String, language: ScriptLanguage, name: String) async -> ScriptError? {
+        let limits = AttemptLimits(wall: .seconds(10), logBytes: 0, responseBytes: 1 << 20, apiCalls: 0)
+        let job = JSONText.object([("name", .string(name)), ("source", .string(source))])
+        for _ in 0..<2 {
+            let run = await Run(frame: FrameType.check.frame(job.text), limits: limits, log: { _ in })
+            await follow(run, language, limits: limits, host: SilentHost())
+            switch await run.end().report.ending {
+            case .result(let result): return result.error
+            case .cancelled: return nil
+            case .lost: continue
+            case .limit(let hit):
+                return ScriptError(kind: .syntax, message: "The source can not be parsed within \(hit.value)")
+            case .exited, .crashed, .violation:
+                return ScriptError(kind: .syntax, message: "The source ends the parser of \(language.label)")
+            }
+        }
+        return nil
+    }
+
+    /// Finds a process for the run and answers its calls until its outcome is decided.
+    private func follow(
+        _ run: Run, _ language: ScriptLanguage, limits: AttemptLimits, host: some ScriptHost
+    ) async {
+        await place(run, language, within: limits.wall + .seconds(10))
+        await withDiscardingTaskGroup { group in
+            for await request in run.requests {
+                group.addTask {
+                    do throws(JSONError) {
+                        let (id, call) = try APICall.read(request.payload)
+                        let reply = request.isOverLimit ? .tooManyCalls : await host.call(call)
+                        let frame = FrameType.apiResponse.frame(reply.frameText(id: id))
+                        await run.answer(request, frame)
+                    } catch {
+                        await run.violate("the script sent a request that can not be read: \(error)")
+                    }
+                }
+            }
+            // The loop ends when the outcome is decided, and when this task is cancelled.
+            group.cancelAll()
+            if Task.isCancelled { await run.cancel() }
+        }
+    }
+}
+
+/// A script that is only parsed asks nothing and says nothing.
+private struct SilentHost: ScriptHost {
+    func call(_ call: APICall) async -> APIReply { .tooManyCalls }
+    func log(_ line: LogLine) {}
+}
+
+extension Run.Ended {
+    /// The report, with the result read.
+    var report: AttemptReport {
+        AttemptReport(
+            ending: ending, cpu: cpu, peakMemoryBytes: exit?.peakMemoryBytes ?? 0, wall: wall,
+            logTruncated: logTruncated)
+    }
+
+    private var ending: AttemptReport.Ending {
+        switch outcome {
+        case .result(let payload):
+            do throws(JSONError) {
+                return .result(try ScriptResult(payload: payload))
+            } catch {
+                return .violation("the script sent a result that can not be read: \(error)")
+            }
+        case .limit(let hit): return .limit(hit)
+        case .violation(let what): return .violation(what)
+        case .cancelled: return .cancelled
+        case .lost(let why): return .lost(why)
+        case .gone:
+            guard let exit else { return .lost("the process ended and nobody told how") }
+            if let signal = exit.signal { return .crashed(signal: signal, lastErrorLine: lastErrorLine) }
+            return .exited(code: exit.code ?? 0, lastErrorLine: lastErrorLine)
+        }
+    }
+}

@@ -1,0 +1,135 @@
+import Core
+import Execution
+import Testing
+
+/// What bounds a script from outside.
+@Suite struct LimitTests {
+    let executor = Shared.executor
+
+    static let endless = Sources(
+        nodejs: "while (true);", php: "while (true);", python3: "while True: pass")
+
+    @Test(arguments: ScriptLanguage.allCases)
+    func `An endless loop meets the wall limit`(_ language: ScriptLanguage) async throws {
+        _ = try await executor.whenReady()
+        let report = await executor.run(language, Self.endless[language], wall: .milliseconds(300))
+        #expect(report.limit == LimitHit(key: "wall_seconds", value: "0.3 s"))
+        #expect(report.wall >= .milliseconds(300))
+        #expect(report.wall < .seconds(3))
+    }
+
+    @Test(arguments: ScriptLanguage.allCases)
+    func `A cancelled script is killed, and nothing of it is left`(_ language: ScriptLanguage) async throws {
+        let sources = Sources(
+            nodejs: "console.log(process.pid); while (true);", php: "echo getmypid(), \"\\n\"; while (true);",
+            python3: "import os\nprint(os.getpid(), flush=True)\nwhile True: pass")
+        let host = TestHost()
+        let task = Task { await executor.run(language, sources[language], host: host) }
+        try await eventually { !host.lines.isEmpty }
+        let pid = try #require(host.lines.first.flatMap { Int($0.text) })
+        #expect(isAlive(pid))
+        let clock = ContinuousClock()
+        let start = clock.now
+        task.cancel()
+        let report = await task.value
+        guard case .cancelled = report.ending else {
+            Issue.record("\(report.ending)")
+            return
+        }
+        #expect(clock.now - start < .seconds(1))
+        #expect(!isAlive(pid))
+    }
+
+    @Test func `A script that is cancelled before it starts does not run`() async {
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            return await executor.run(.python3, "return 1")
+        }
+        task.cancel()
+        let report = await task.value
+        guard case .cancelled = report.ending else {
+            Issue.record("\(report.ending)")
+            return
+        }
+    }
+
+    @Test func `What a script leaves behind is killed`() async throws {
+        let source = """
+            import os, time
+            for daemon in (False, True):
+                if os.fork() == 0:
+                    if daemon:
+                        os.setsid()
+                        if os.fork() != 0: os._exit(0)
+                    print(os.getpid(), flush=True)
+                    time.sleep(1000)
+            time.sleep(0.2)
+            return 1
+            """
+        let host = TestHost()
+        let report = await executor.run(.python3, source, host: host)
+        #expect(report.result != nil)
+        #expect(report.wall < .seconds(5))
+        let pids = host.lines.compactMap { Int($0.text) }
+        #expect(!pids.isEmpty)
+        try await eventually { !pids.contains(where: isAlive) }
+    }
+
+    @Test(arguments: ScriptLanguage.allCases)
+    func `Too much output is cut`(_ language: ScriptLanguage) async throws {
+        let sources = Sources(
+            nodejs: "for (let i = 0; i < 5000; i++) console.log('x'.repeat(99)); return 1;",
+            php: "for ($i = 0; $i < 5000; $i++) echo str_repeat('x', 99), \"\\n\"; return 1;",
+            python3: "for i in range(5000): print('x' * 99)\nreturn 1")
+        let host = TestHost()
+        let report = await executor.run(language, sources[language], logBytes: 10_050, host: host)
+        #expect(report.result?.returned?.integer == 1)
+        #expect(report.logTruncated)
+        let lines = host.lines
+        #expect(lines.count == 102)
+        #expect(lines[100].text == String(repeating: "x", count: 49))
+        #expect(lines[101].stream == .system)
+        #expect(lines[101].text.contains("log_bytes"))
+    }
+
+    @Test(arguments: ScriptLanguage.allCases)
+    func `A result over its limit is refused`(_ language: ScriptLanguage) async {
+        let sources = Sources(
+            nodejs: "return 'x'.repeat(200000);", php: "return str_repeat('x', 200000);", python3: "return 'x' * 200000"
+        )
+        let report = await executor.run(language, sources[language], responseBytes: 100 << 10)
+        #expect(report.limit == LimitHit(key: "response_bytes", value: "100 KiB"))
+    }
+
+    @Test(arguments: ScriptLanguage.allCases)
+    func `A large event and a large result pass`(_ language: ScriptLanguage) async throws {
+        let sources = Sources(
+            nodejs: "return event.text + 'y';", php: "return $event['text'] . 'y';", python3: "return event.text + 'y'")
+        let text = String(repeating: "x", count: 3 << 20)
+        let value = try await executor.value(language, sources[language], event: "{\"text\":\"\(text)\"}")
+        #expect(value.string == text + "y")
+    }
+
+    @Test func `Lines are whole, valid, and not endless`() async {
+        let source = """
+            import os, sys
+            os.write(1, b'a\\xff\\x00b\\r\\n')
+            os.write(1, 'ü'.encode() * 5000)
+            os.write(2, b'unfinished')
+            return 1
+            """
+        let host = TestHost()
+        _ = await executor.run(.python3, source, host: host)
+        let out = host.lines.filter { $0.stream == .stdout }.map(\.text)
+        #expect(out == ["a\u{FFFD}b", String(repeating: "ü", count: 4096), String(repeating: "ü", count: 904)])
+        #expect(host.lines.filter { $0.stream == .stderr }.map(\.text) == ["unfinished"])
+    }
+
+    @Test func `A line arrives while the script runs`() async throws {
+        let host = TestHost()
+        let task = Task { await executor.run(.python3, "print('now', flush=True)\nwhile True: pass", host: host) }
+        try await eventually { host.lines.map(\.text) == ["now"] }
+        task.cancel()
+        _ = await task.value
+    }
+}
