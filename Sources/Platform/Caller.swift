@@ -1,0 +1,21 @@
+import Catalog
+import Core
+
+/// Who calls, with the tenant that they belong to.
+public struct Caller: Sendable {
+    public var tenant: TenantSnapshot
+    public var session: Session
+    /// What the caller's session token says; nil without one.
+    public var claims: SessionTokens.Claims?
+    /// The id of the HTTP request behind the call.
+    public var requestID: String
+
+    public init(
+        tenant: TenantSnapshot, session: Session, claims: SessionTokens.Claims? = nil, requestID: String
+    ) {
+        self.tenant = tenant
+        self.session = session
+        self.claims = claims
+        self.requestID = requestID
+    }
+}

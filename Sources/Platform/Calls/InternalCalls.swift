@@ -1,0 +1,60 @@
+import Catalog
+import Core
+import Execution
+
+/// What a script asks through `platform.api`: calls of the tenant's own services, with the script's session as requestor
+/// SCRIPT, within the caller's slot and deadline.
+struct InternalCalls: ScriptHost {
+    let platform: Platform
+    let call: ScriptCall
+    let log: @Sendable (LogLine) -> Void
+
+    func log(_ line: LogLine) { log(line) }
+
+    func call(_ asked: APICall) async -> APIReply {
+        let response: ServiceResponse
+        do {
+            response = try await answer(asked)
+        } catch {
+            response = .error(
+                ServiceError(describing: error, platform.logger, requestID: call.caller.requestID))
+        }
+        return APIReply(
+            status: response.status,
+            headers: response.headers.map { (name: $0.name.lowercased(), value: $0.value) }, body: response.body)
+    }
+
+    private func answer(_ asked: APICall) async throws -> ServiceResponse {
+        let request = try InternalPath(asked, publicURL: platform.settings.publicURL).request
+        // The catalogue may have moved on since the job began: a script sees what its caller would see now.
+        guard let tenant = try await platform.catalog.tenant(call.caller.tenant.id) else {
+            throw ServiceError.notFound("Could not find a service for \(request.service)")
+        }
+        var caller = call.caller
+        caller.tenant = tenant
+        caller.session.requestor = .script
+        switch try platform.target(of: request, caller) {
+        case .builtIn: return await platform.answer(request, caller)
+        case .script(let service): return try await run(service, request, caller)
+        }
+    }
+
+    private func run(
+        _ service: TenantService, _ request: ServiceRequest, _ caller: Caller
+    ) async throws -> ServiceResponse {
+        let quotas = caller.tenant.quotas
+        guard call.depth < quotas.callDepth else {
+            throw ServiceError(
+                508, "Scripts call each other more than \(quotas.callDepth) deep (call_depth).",
+                context: [("limit", .string("call_depth"))])
+        }
+        let reference = ScriptReference(tenant: caller.tenant.id, service: service.id, version: service.version)
+        guard let script = try await platform.catalog.script(reference) else {
+            throw ServiceError.notFound("Could not find a service for \(request.service)")
+        }
+        let nested = ScriptCall(
+            caller: caller, request: request, script: script, job: call.job, deadline: call.deadline,
+            limits: ScriptSettings(config: script.config).limits(quotas, asynchronous: true), depth: call.depth + 1)
+        return await platform.run(nested, log: log).outcome.response
+    }
+}

@@ -1,0 +1,107 @@
+import Core
+
+/// Why a call of a script has no response of the script's own.
+enum ScriptFailure: Error {
+    /// It threw, did not parse, or its result is not JSON.
+    case script(ScriptError)
+    /// It set `event.exception`.
+    case exception(JSONText)
+    /// It returned an object with `error`.
+    case returned(JSONText)
+    case exit(Int32, String?)
+    case limit(LimitHit)
+    case violation(String)
+    case cancelled
+    case lost(String)
+
+    var status: JobStatus {
+        if case .cancelled = self { .cancelled } else { .failed }
+    }
+
+    var isLost: Bool {
+        if case .lost = self { true } else { false }
+    }
+
+    /// The error as the caller sees it.
+    var shown: ServiceError {
+        switch self {
+        case .script(let error):
+            return ServiceError(
+                Self.errorStatus(error.statusCode), Self.message(of: error), code: error.code,
+                context: error.context.map { [("script", $0)] } ?? [])
+        case .exception(let value):
+            guard value.kind == .object || value.kind == .array else {
+                return ServiceError(500, value.string ?? value.text)
+            }
+            let status = Self.errorStatus(value["status_code"].flatMap(Self.number))
+            return ServiceError(
+                status, value["message"]?.string ?? "Unknown scripting error.",
+                code: value["code"].flatMap(Self.number))
+        case .returned(let error):
+            return ServiceError(500, Self.returnedMessage(error))
+        case .exit(let code, let line):
+            let detail = line.map { " \($0)" } ?? ""
+            return ServiceError(500, "Executed command returned with error code: \(code)\(detail)")
+        case .limit(let hit):
+            let isTime = hit.key.hasSuffix("wall_seconds")
+            let what = isTime ? "The script was stopped: it ran longer than" : "The script exceeded its limit of"
+            return ServiceError(
+                isTime ? 504 : 500, "\(what) \(hit.value) (\(hit.key)).", context: [("limit", .string(hit.key))])
+        case .violation(let why):
+            return ServiceError(500, "The script's process broke the protocol: \(why)")
+        case .cancelled:
+            return ServiceError(409, "The job was cancelled.")
+        case .lost:
+            return ServiceError(503, "The script could not be run to its end. Try again.", retryAfter: 1)
+        }
+    }
+
+    /// The job's `error` (contract.md §5).
+    var json: JSONText {
+        let shown = shown
+        var limit: String?
+        var line: Int?
+        var trace: [String] = []
+        if case .limit(let hit) = self { limit = hit.key }
+        if case .script(let error) = self {
+            line = error.line
+            trace = error.trace
+        }
+        return .object([
+            ("message", .string(shown.message)),
+            ("code", .integer(shown.code)),
+            ("status_code", .integer(shown.status)),
+            ("limit", .string(limit)),
+            ("line", .integer(line)),
+            ("trace", .array(trace.map(JSONText.string))),
+        ])
+    }
+
+    private static func message(of error: ScriptError) -> String {
+        guard error.kind == .syntax else { return error.message }
+        // The reference's text for a script that does not parse, then the cause and its place.
+        let line = error.line.map { " (line \($0)\(error.column.map { ", column \($0)" } ?? ""))" } ?? ""
+        return "Executed command returned with error code: 1 \(error.message)\(line)"
+    }
+
+    /// `error.message` of an object, else the value itself; dreamfactory.md §2.1.
+    private static func returnedMessage(_ error: JSONText) -> String {
+        switch error.kind {
+        case .object: error["message"].map { $0.string ?? $0.text } ?? "Internal Server Error"
+        case .array: "Internal Server Error"
+        case .bool: error.text == "true" ? "1" : ""
+        case .string: error.string ?? ""
+        case .number, .null: error.text
+        }
+    }
+
+    private static func number(_ value: JSONText) -> Int? {
+        value.integer ?? value.string.flatMap { Int($0) }
+    }
+
+    /// A status that an error can have; anything else is 500.
+    private static func errorStatus(_ status: Int?) -> Int {
+        guard let status, (400...599).contains(status) else { return 500 }
+        return status
+    }
+}

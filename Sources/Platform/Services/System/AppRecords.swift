@@ -1,0 +1,100 @@
+import Catalog
+import Core
+
+/// `system/app`: API keys and the roles of those who call with them.
+struct AppRecords {
+    let platform: Platform
+
+    func answer(_ request: ServiceRequest, _ path: [String], _ caller: Caller) async throws -> ServiceResponse {
+        guard path.count <= 1 else {
+            throw ServiceError.notFound("Resource '\(request.resource)' not found for service 'system'.")
+        }
+        try request.allow(.get, .post, .put, .patch, .delete)
+        let apps = platform.catalog.apps(caller.tenant.id)
+        let query = try RecordQuery(request)
+        switch (request.verb, path.first) {
+        case (.get, nil):
+            return .json(query.list(caller.tenant.apps.values.sorted { $0.id < $1.id }.map(Self.record)))
+        case (.get, let id?): return .json(query.select(Self.record(try find(id, caller))))
+        case (.post, nil): return try await create(RecordBody(request).records, apps, query, request)
+        case (.post, _?):
+            throw ServiceError(405, "POST makes an app at 'system/app'. Use PATCH to change one.")
+        case (.delete, let id):
+            let targets = try targets(id, query, caller)
+            for app in targets where try await !apps.delete(app.id) { throw Self.missing(String(app.id)) }
+            return Self.answer(targets.map { query.written(Self.record($0), request) }, isOne: id != nil)
+        case (_, let id):
+            let records = try RecordBody(request).records
+            let changes = try records.map { record in
+                (app: try change(try find(id ?? record["id"]?.text ?? "", caller), record), record: record)
+            }
+            for change in changes where try await !apps.update(change.app) {
+                throw Self.missing(String(change.app.id))
+            }
+            return Self.answer(changes.map { query.written(Self.record($0.app), request) }, isOne: id != nil)
+        }
+    }
+
+    /// The key is in the answer whatever `fields` says: it is never seen again.
+    private func create(
+        _ records: [JSONText], _ apps: Apps, _ query: RecordQuery, _ request: ServiceRequest
+    ) async throws -> ServiceResponse {
+        let drafts = try records.map { record throws(ServiceError) in
+            try change(App(id: 0, name: "", description: "", isActive: true, keyHash: [], role: nil), record)
+        }
+        var made: [JSONText] = []
+        for var app in drafts {
+            let (id, key) = try await apps.create(
+                name: app.name, description: app.description, isActive: app.isActive, role: app.role)
+            app.id = id
+            var members = query.written(Self.record(app), request).members.map { ($0.key, $0.value) }
+            members.append(("api_key", .string(key)))
+            made.append(.object(members))
+        }
+        return .json(.object([("resource", .array(made))]), status: 201)
+    }
+
+    private func change(_ app: App, _ record: JSONText) throws(ServiceError) -> App {
+        var app = app
+        let fields = RecordFields(record: record)
+        app.name = try fields.text("name", longest: 64) ?? app.name
+        app.description = try fields.text("description", longest: 255) ?? app.description
+        app.isActive = try fields.bool("is_active") ?? app.isActive
+        if record["role_id"] != nil { app.role = try fields.integer("role_id") }
+        guard !app.name.isEmpty else { throw .badRequest("'name' is missing: an app needs one.") }
+        return app
+    }
+
+    private func find(_ text: String, _ caller: Caller) throws(ServiceError) -> App {
+        guard let id = Int64(text), let app = caller.tenant.apps[id] else { throw Self.missing(text) }
+        return app
+    }
+
+    private func targets(_ id: String?, _ query: RecordQuery, _ caller: Caller) throws(ServiceError) -> [App] {
+        if let id { return [try find(id, caller)] }
+        guard let ids = query.ids, !ids.isEmpty else {
+            throw .badRequest("Say which apps: 'system/app/{id}' or '?ids=1,2'.")
+        }
+        var found: [App] = []
+        for id in ids { found.append(try find(String(id), caller)) }
+        return found
+    }
+
+    private static func answer(_ records: [JSONText], isOne: Bool) -> ServiceResponse {
+        .json(isOne ? records.first ?? .emptyObject : .object([("resource", .array(records))]))
+    }
+
+    private static func missing(_ id: String) -> ServiceError {
+        .notFound("Record with identifier '\(id)' not found.")
+    }
+
+    private static func record(_ app: App) -> RecordQuery.Record {
+        [
+            ("id", .integer(app.id)),
+            ("name", .string(app.name)),
+            ("description", .string(app.description)),
+            ("is_active", .bool(app.isActive)),
+            ("role_id", .integer(app.role)),
+        ]
+    }
+}

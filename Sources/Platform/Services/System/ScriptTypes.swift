@@ -1,0 +1,30 @@
+import Core
+import Execution
+
+/// `system/script_type`: the languages that are installed here (dreamfactory.md §1).
+struct ScriptTypes {
+    let platform: Platform
+
+    func answer(_ request: ServiceRequest, _ path: [String]) throws(ServiceError) -> ServiceResponse {
+        try request.allow(.get)
+        let types = ScriptLanguage.allCases.filter(platform.executor.languages.contains)
+        guard let name = path.first else {
+            return .json(.object([("resource", .array(types.map(Self.record)))]))
+        }
+        guard path.count == 1, let type = types.first(where: { $0.rawValue == name }) else {
+            throw .notFound("Script engine type '\(path.joined(separator: "/"))' not found.")
+        }
+        return .json(Self.record(type))
+    }
+
+    private static func record(_ type: ScriptLanguage) -> JSONText {
+        .object([
+            ("name", .string(type.rawValue)),
+            ("label", .string(type.label)),
+            ("description", .string(type.summary)),
+            // Scripts run as a user of their own, but no sandbox holds them yet.
+            ("sandboxed", .bool(false)),
+            ("supports_inline_execution", .bool(false)),
+        ])
+    }
+}

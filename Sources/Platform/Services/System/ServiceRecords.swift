@@ -1,0 +1,145 @@
+import Catalog
+import Core
+import Database
+import Execution
+
+/// `system/service`: the tenant's services and their scripts (dreamfactory.md §6.1).
+struct ServiceRecords {
+    let platform: Platform
+
+    func answer(_ request: ServiceRequest, _ path: [String], _ caller: Caller) async throws -> ServiceResponse {
+        guard path.count <= 1 else {
+            throw ServiceError.notFound("Resource '\(request.resource)' not found for service 'system'.")
+        }
+        try request.allow(.get, .post, .put, .patch, .delete)
+        let services = platform.catalog.services(caller.tenant.id)
+        let query = try RecordQuery(request)
+        switch (request.verb, path.first) {
+        case (.get, nil): return .json(query.list(try await services.records().map(Self.record)))
+        case (.get, let id?): return .json(query.select(Self.record(try await find(id, services))))
+        case (.post, nil): return try await create(RecordBody(request).records, services, query, request, caller)
+        case (.post, _?):
+            throw ServiceError(405, "POST makes a service at 'system/service'. Use PATCH to change one.")
+        case (.delete, let id):
+            let ids = try Self.targets(id, query)
+            var gone: [Services.Record] = []
+            for id in ids { gone.append(try await find(id, services)) }
+            for record in gone where try await !services.delete(record.id) {
+                throw Self.missing(String(record.id))
+            }
+            return Self.answer(gone.map { query.written(Self.record($0), request) }, isOne: id != nil)
+        case (_, let id): return try await change(id, request, services, query, caller)
+        }
+    }
+
+    private func create(
+        _ records: [JSONText], _ services: Services, _ query: RecordQuery, _ request: ServiceRequest, _ caller: Caller
+    ) async throws -> ServiceResponse {
+        // All are checked before the first is stored.
+        var drafts: [Services.Draft] = []
+        for record in records {
+            let draft = try ServiceDraft(languages: platform.executor.languages).draft(from: record)
+            try await checkSyntax(draft)
+            drafts.append(draft)
+        }
+        var made: [JSONText] = []
+        for draft in drafts {
+            let id = try await services.create(draft, by: caller.session.user?.id)
+            made.append(query.written(Self.record(try await find(String(id), services)), request))
+        }
+        return .json(.object([("resource", .array(made))]), status: 201)
+    }
+
+    private func change(
+        _ id: String?, _ request: ServiceRequest, _ services: Services, _ query: RecordQuery, _ caller: Caller
+    ) async throws -> ServiceResponse {
+        var changes: [(id: Int64, draft: Services.Draft)] = []
+        for record in try RecordBody(request).records {
+            guard let id = id ?? record["id"]?.text else {
+                throw ServiceError.badRequest(
+                    "Each record needs its 'id', or the path names one: 'system/service/{id}'.")
+            }
+            let old = try await find(id, services)
+            let draft = try ServiceDraft(languages: platform.executor.languages).draft(from: record, over: old.draft)
+            if draft.content != old.draft.content || draft.language != old.draft.language {
+                try await checkSyntax(draft)
+            }
+            changes.append((old.id, draft))
+        }
+        var written: [JSONText] = []
+        for change in changes {
+            guard try await services.update(change.id, change.draft, by: caller.session.user?.id) else {
+                throw Self.missing(String(change.id))
+            }
+            written.append(
+                query.written(Self.record(try await find(String(change.id), services)), request))
+        }
+        return Self.answer(written, isOne: id != nil)
+    }
+
+    /// - Throws: ``ServiceError`` 400 with the author's line and, where the language gives one, the column.
+    private func checkSyntax(_ draft: Services.Draft) async throws(ServiceError) {
+        guard
+            let error = await platform.executor.check(
+                draft.content, language: draft.language, name: "service.\(draft.name)")
+        else { return }
+        guard error.kind == .syntax else {
+            throw ServiceError(503, "The script could not be checked: \(error.message)", retryAfter: 2)
+        }
+        var context: [(String, JSONText)] = [("service", .string(draft.name)), ("line", .integer(error.line))]
+        var place = error.line.map { " at line \($0)" } ?? ""
+        if let column = error.column {
+            context.append(("column", .integer(column)))
+            place += ", column \(column)"
+        }
+        throw ServiceError(
+            400, "The script of '\(draft.name)' does not parse\(place): \(error.message)", context: context)
+    }
+
+    private func find(_ text: String, _ services: Services) async throws -> Services.Record {
+        guard let id = Int64(text), let record = try await services.records(id: id).first else {
+            throw Self.missing(text)
+        }
+        return record
+    }
+
+    private static func targets(_ id: String?, _ query: RecordQuery) throws(ServiceError) -> [String] {
+        if let id { return [id] }
+        guard let ids = query.ids, !ids.isEmpty else {
+            throw .badRequest("Say which services: 'system/service/{id}' or '?ids=1,2'.")
+        }
+        return ids.map { String($0) }
+    }
+
+    private static func answer(_ records: [JSONText], isOne: Bool) -> ServiceResponse {
+        .json(isOne ? records.first ?? .emptyObject : .object([("resource", .array(records))]))
+    }
+
+    private static func missing(_ id: String) -> ServiceError {
+        .notFound("Record with identifier '\(id)' not found.")
+    }
+
+    private static func record(_ record: Services.Record) -> RecordQuery.Record {
+        let draft = record.draft
+        return [
+            ("id", .integer(record.id)),
+            ("name", .string(draft.name)),
+            ("label", .string(draft.label)),
+            ("description", .string(draft.description)),
+            ("is_active", .bool(draft.isActive)),
+            ("type", .string(draft.language.rawValue)),
+            (
+                "config",
+                .object([("content", .string(draft.content))] + draft.config.members.map { ($0.key, $0.value) })
+            ),
+            ("service_doc_by_service_id", draft.doc.map { JSONText(trusted: $0) } ?? .null),
+            ("version", .integer(record.version)),
+            ("mutable", .bool(true)),
+            ("deletable", .bool(true)),
+            ("created_date", .string(record.createdAt.description)),
+            ("last_modified_date", .string(record.modifiedAt.description)),
+            ("created_by_id", .integer(record.createdBy)),
+            ("last_modified_by_id", .integer(record.modifiedBy)),
+        ]
+    }
+}

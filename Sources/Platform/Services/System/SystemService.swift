@@ -1,0 +1,36 @@
+import Core
+
+/// `/api/v2/system`: what admins of a tenant make and change.
+struct SystemService: BuiltInService {
+    let platform: Platform
+
+    func answer(_ request: ServiceRequest, _ caller: Caller) async throws -> ServiceResponse {
+        let segments = request.resource.split(separator: "/").map(String.init)
+        let rest = Array(segments.dropFirst())
+        switch segments.first {
+        case nil:
+            try request.allow(.get)
+            let names = ["admin", "app", "environment", "script_type", "service"]
+            return .json(.object([("resource", .array(names.map { .object([("name", .string($0))]) }))]))
+        case "script_type": return try ScriptTypes(platform: platform).answer(request, rest)
+        case "service": return try await ServiceRecords(platform: platform).answer(request, rest, caller)
+        case "app": return try await AppRecords(platform: platform).answer(request, rest, caller)
+        case "environment" where rest.isEmpty:
+            return try Environment(platform: platform).answer(request)
+        case "admin" where rest == ["session"]:
+            return try await SessionResource(platform: platform, adminsOnly: true).answer(request, caller)
+        default:
+            throw ServiceError.notFound("Resource '\(request.resource)' not found for service 'system'.")
+        }
+    }
+}
+
+extension ServiceRequest {
+    /// - Throws: ``ServiceError`` 405 for a verb that is not among these.
+    func allow(_ verbs: Verb...) throws(ServiceError) {
+        guard !verbs.contains(verb) else { return }
+        let allowed = verbs.map(\.rawValue).joined(separator: ", ")
+        throw ServiceError(
+            405, "\(verb.rawValue) is not supported on '\(service)/\(resource)'. Use \(allowed).")
+    }
+}
