@@ -1,0 +1,200 @@
+import Catalog
+import Core
+import Database
+import JobQueue
+import Logging
+import Platform
+import ServiceLifecycle
+import Synchronization
+
+/// Claims jobs, runs them, and writes their ends, as many at once as it has slots.
+///
+/// It holds its jobs under a lease: a heartbeat that fails for too long ends its scripts before another worker can take
+/// the jobs over, and a worker that has been given up starts again under a new number.
+public final class Worker: Service, Sendable {
+    private let options: WorkerOptions
+    private let queue: JobQueue
+    private let runner: JobRunner
+    private let logger: Logger
+    private let clock = ContinuousClock()
+    private let state = Mutex(State())
+
+    private struct State {
+        var running = 0
+        var isStopping = false
+        /// Something may have changed: a job is ready, a slot is free, or it is time to look.
+        var signal: AsyncStream<Void>.Continuation?
+    }
+
+    /// How often a worker looks for jobs that nobody told it of.
+    private static let pollInterval = Duration.milliseconds(500)
+
+    public init(options: WorkerOptions, platform: Platform, logger: Logger) {
+        self.options = options
+        self.queue = platform.queue
+        self.logger = logger
+        self.runner = JobRunner(platform: platform, logger: logger)
+    }
+
+    /// Works until the service is stopped; then takes nothing new, gives what runs the grace period, and hands back what
+    /// is left, which costs those jobs no attempt.
+    public func run() async throws {
+        await withGracefulShutdownHandler {
+            while !isStopping, !Task.isCancelled {
+                guard let epoch = await register() else { break }
+                await work(epoch)
+            }
+        } onGracefulShutdown: {
+            self.state.withLock { $0.isStopping = true }
+            self.look()
+        }
+    }
+
+    /// Makes the claiming look again.
+    private func look() {
+        _ = state.withLock { $0.signal }?.yield()
+    }
+
+    private var isStopping: Bool { state.withLock { $0.isStopping } }
+
+    /// A number for this worker, as soon as the database gives one; nil when the worker is stopped before.
+    private func register() async -> WorkerID? {
+        while !isStopping, !Task.isCancelled {
+            do {
+                let epoch = try await queue.register(worker: options.name, slots: options.slots)
+                logger.info("worker registered", metadata: ["worker": "\(epoch.rawValue)"])
+                return epoch
+            } catch {
+                logger.warning("worker not registered, trying again", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+        return nil
+    }
+
+    /// One epoch: from a registration to the loss of its lease, or to the worker's stop.
+    private func work(_ epoch: WorkerID) async {
+        let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        state.withLock { state in
+            state.running = 0
+            state.signal = signal
+        }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.keepLease(epoch) }
+            group.addTask { await self.claimAndRun(epoch, signals) }
+            group.addTask {
+                for await _ in self.queue.wakeups() { self.look() }
+            }
+            group.addTask {
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: Self.pollInterval)
+                    self.look()
+                }
+            }
+            // Either the lease is lost, which cancels the scripts, or the worker was stopped and is drained.
+            await group.next()
+            group.cancelAll()
+        }
+        guard isStopping else { return }
+        do {
+            try await queue.unregister(epoch)
+        } catch {
+            logger.warning("worker not unregistered", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Returns when the lease is lost or may be.
+    private func keepLease(_ epoch: WorkerID) async {
+        // Scripts must end before another worker can have their jobs, with a margin for the killing.
+        let patience = JobQueue.lease - .seconds(3)
+        var renewed = clock.now
+        while !Task.isCancelled {
+            let asked = clock.now
+            let isHeld = await withDeadline(asked + .seconds(4)) { try await self.queue.heartbeat(epoch) }
+            switch isHeld {
+            case true?: renewed = asked
+            case false?:
+                logger.error("worker was given up: stopping its scripts and registering anew")
+                return
+            case nil:
+                logger.warning("heartbeat failed")
+                if renewed.duration(to: clock.now) > patience {
+                    logger.error("lease can not be renewed: stopping the scripts before it runs out")
+                    return
+                }
+            }
+            let pause = isHeld == nil ? Duration.seconds(1) : JobQueue.heartbeatInterval
+            try? await Task.sleep(for: pause)
+        }
+    }
+
+    /// The outcome of `work`, or nil when it fails or is not there in time.
+    private func withDeadline<T: Sendable>(
+        _ deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async throws -> T
+    ) async -> T? {
+        await withTaskGroup(of: T?.self) { group in
+            group.addTask { try? await work() }
+            group.addTask {
+                try? await Task.sleep(until: deadline, clock: .continuous)
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            return first
+        }
+    }
+
+    /// Claims while there are free slots; returns when the worker is stopped and nothing runs any more.
+    private func claimAndRun(_ epoch: WorkerID, _ signals: AsyncStream<Void>) async {
+        let (held, hold) = AsyncStream.makeStream(of: ClaimedJob.self)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await withDiscardingTaskGroup { jobs in
+                    for await job in held {
+                        jobs.addTask {
+                            await self.runner.run(job, epoch)
+                            self.state.withLock { $0.running -= 1 }
+                            self.look()
+                        }
+                    }
+                }
+            }
+            group.addTask {
+                await self.claim(epoch, signals, into: hold)
+                hold.finish()
+            }
+            await group.next()
+            guard self.isStopping else {
+                group.cancelAll()
+                return
+            }
+            group.addTask {
+                try? await Task.sleep(for: self.options.grace)
+            }
+            // Either everything has run to its end, or the grace is over: then the scripts are stopped and handed back.
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func claim(
+        _ epoch: WorkerID, _ signals: AsyncStream<Void>, into hold: AsyncStream<ClaimedJob>.Continuation
+    ) async {
+        var waits = signals.makeAsyncIterator()
+        while !isStopping, !Task.isCancelled {
+            let free = options.slots - state.withLock { $0.running }
+            if free > 0 {
+                do {
+                    let jobs = try await queue.claim(epoch, want: free)
+                    state.withLock { $0.running += jobs.count }
+                    for job in jobs { hold.yield(job) }
+                    // A full hand means that there may be more; who has no slot left waits for one.
+                    if jobs.count == free { continue }
+                } catch {
+                    logger.warning("nothing claimed", metadata: ["error": "\(error)"])
+                }
+            }
+            guard await waits.next() != nil else { return }
+        }
+    }
+}
