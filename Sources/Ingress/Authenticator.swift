@@ -1,0 +1,134 @@
+import Catalog
+import Core
+import FoundationEssentials
+import Platform
+
+/// Finds out who is calling (contract.md §3).
+struct Authenticator: Sendable {
+    let platform: Platform
+    let tenantDomain: String?
+
+    /// The tenant, app, user and role of a call.
+    /// - Throws: ``ServiceError`` 400 without credentials, 401 for unknown or expired ones, 403 for what is switched off.
+    func caller(of request: ServiceRequest, requestID: String) async throws -> Caller {
+        let key = Self.key(of: request)
+        let token = Self.token(of: request)
+        let isSession = ["user/session", "system/admin/session"].contains("\(request.service)/\(request.resource)")
+        var caller: Caller
+        if let key {
+            caller = try await self.caller(key: key, requestID: requestID)
+        } else if let token {
+            // The token names the tenant.
+            let claims = try await claims(token, mayBeExpired: isSession && request.verb == .put)
+            caller = Caller(
+                tenant: try await tenant(named: claims.tenant), session: Session(tenant: TenantID(rawValue: 0)),
+                requestID: requestID)
+            caller.session.tenant = caller.tenant.id
+        } else if isSession {
+            caller = Caller(
+                tenant: try await namedTenant(request), session: Session(tenant: TenantID(rawValue: 0)),
+                requestID: requestID)
+            caller.session.tenant = caller.tenant.id
+        } else {
+            throw ServiceError.badRequest(
+                "No session token (JWT) or API Key detected in request. Please send in X-DreamFactory-Session-Token and/or"
+                    + " X-DreamFactory-API-Key request header.")
+        }
+        guard !caller.tenant.suspended else {
+            throw ServiceError.forbidden("This tenant is suspended. Its operator can resume it.")
+        }
+        if let token { try await identify(&caller, token, mayBeExpired: isSession && request.verb == .put) }
+        return caller
+    }
+
+    private func caller(key: String, requestID: String) async throws -> Caller {
+        guard let (tenant, app) = try await platform.catalog.app(key: key) else {
+            throw ServiceError.unauthorized("Invalid API Key. Send the key of one of the tenant's apps.")
+        }
+        guard app.isActive else { throw ServiceError.forbidden("The app of this API Key is not active.") }
+        let session = Session(
+            tenant: tenant.id, apiKey: key, appID: app.id, role: app.role.flatMap { tenant.roles[$0] })
+        return Caller(tenant: tenant, session: session, requestID: requestID)
+    }
+
+    /// Adds what the session token says to the caller.
+    private func identify(_ caller: inout Caller, _ token: String, mayBeExpired: Bool) async throws {
+        let claims = try await claims(token, mayBeExpired: mayBeExpired)
+        guard claims.tenant.text == caller.tenant.name else {
+            throw ServiceError.unauthorized("The session token and the API Key belong to different tenants.")
+        }
+        guard !caller.tenant.revokedTokens.contains(claims.id) else {
+            throw ServiceError.unauthorized("The session of this token was ended. Sign in again.")
+        }
+        guard let account = try await platform.catalog.account(claims.account, of: caller.tenant.id),
+            account.isActive
+        else { throw ServiceError.unauthorized("Unauthorized. User is not authenticated.") }
+        caller.claims = claims
+        caller.session.token = token
+        caller.session.user = account.sessionUser
+        // A user's own role goes before the app's; an admin without one needs none.
+        let own = account.role.flatMap { caller.tenant.roles[$0] }
+        caller.session.role = own ?? (account.isAdmin ? nil : caller.session.role)
+    }
+
+    private func claims(_ token: String, mayBeExpired: Bool) async throws(ServiceError) -> SessionTokens.Claims {
+        do {
+            return try await platform.tokens.verify(token, now: Date(), expired: mayBeExpired)
+        } catch {
+            switch error {
+            case .expired:
+                throw .unauthorized(
+                    "Session expired. Please refresh your token (if still within refresh window) or re-login.")
+            case .invalid:
+                throw .unauthorized("Invalid session token. Sign in again with POST /api/v2/user/session.")
+            }
+        }
+    }
+
+    private func tenant(named name: TenantName) async throws -> TenantSnapshot {
+        guard let tenant = try await platform.catalog.tenant(named: name) else {
+            throw ServiceError.unauthorized("Invalid session token. Sign in again with POST /api/v2/user/session.")
+        }
+        return tenant
+    }
+
+    /// The tenant of a sign-in without a key: named by a header, or by the first label of the host.
+    private func namedTenant(_ request: ServiceRequest) async throws -> TenantSnapshot {
+        guard let text = request.header("x-scriptorium-tenant") ?? labelOfHost(request) else {
+            throw ServiceError.badRequest(
+                "No tenant named in request. Send its name in X-Scriptorium-Tenant, or an API Key in"
+                    + " X-DreamFactory-API-Key.")
+        }
+        guard let name = TenantName(text), let tenant = try await platform.catalog.tenant(named: name) else {
+            // The same answer as for a wrong password: who guesses names learns nothing.
+            throw ServiceError.unauthorized("Invalid credentials supplied.")
+        }
+        return tenant
+    }
+
+    private func labelOfHost(_ request: ServiceRequest) -> String? {
+        guard let tenantDomain, let host = request.header("host")?.prefix(while: { $0 != ":" }).lowercased(),
+            host.hasSuffix("." + tenantDomain.lowercased())
+        else { return nil }
+        return String(host.prefix { $0 != "." })
+    }
+
+    /// `?api_key`, else the header (dreamfactory.md §9.1).
+    private static func key(of request: ServiceRequest) -> String? {
+        let key =
+            Query.value("api_key", in: request.query) ?? request.header("x-dreamfactory-api-key")
+            ?? request.header("x-api-key")
+        return key.flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// `Authorization: Bearer`, else the header, else the query.
+    private static func token(of request: ServiceRequest) -> String? {
+        var token: String?
+        if let authorization = request.header("authorization"), authorization.lowercased().hasPrefix("bearer ") {
+            token = String(authorization.dropFirst(7).trimming { $0 == " " })
+        }
+        token = token ?? request.header("x-dreamfactory-session-token")
+        token = token ?? Query.value("session_token", in: request.query)
+        return token.flatMap { $0.isEmpty ? nil : $0 }
+    }
+}

@@ -1,0 +1,29 @@
+import Core
+
+/// Errors in the shape that the caller prefers: DreamFactory's, or problem details (RFC 9457).
+enum ErrorRendering {
+    static func response(_ error: ServiceError, accept: String?) -> ServiceResponse {
+        guard prefersProblem(accept) else { return .error(error) }
+        var members: [(String, JSONText)] = [
+            ("type", .string("about:blank")),
+            ("status", .integer(error.status)),
+            ("detail", .string(error.message)),
+            ("code", .integer(error.code)),
+        ]
+        members += error.context
+        var response = ServiceResponse.json(.object(members), status: error.status)
+        response.headers = [(name: "Content-Type", value: "application/problem+json")]
+        if let seconds = error.retryAfter { response.headers.append((name: "Retry-After", value: String(seconds))) }
+        return response
+    }
+
+    /// Whether the first media type that says anything about errors is problem details.
+    private static func prefersProblem(_ accept: String?) -> Bool {
+        for entry in (accept ?? "").split(separator: ",") {
+            let type = entry.prefix { $0 != ";" }.trimming { $0 == " " }.lowercased()
+            if type == "application/problem+json" { return true }
+            if type == "application/json" || type == "*/*" { return false }
+        }
+        return false
+    }
+}

@@ -1,0 +1,83 @@
+import Core
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+extension HTTPEdge {
+    /// The path and the query of a request's target.
+    static func split(_ target: String) -> (path: String, query: String) {
+        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        return (String(parts.first ?? ""), parts.count > 1 ? String(parts[1]) : "")
+    }
+
+    /// - Throws: ``ServiceError`` 414 and 431.
+    func checkSizes(_ request: Request) throws(ServiceError) {
+        guard (request.head.path ?? "").utf8.count <= options.longestURI else {
+            throw ServiceError(
+                414, "The path and query are longer than \(options.longestURI) bytes. Send long values in the body.")
+        }
+        let size = request.headers.reduce(0) { $0 + $1.name.rawName.utf8.count + $1.value.utf8.count + 4 }
+        guard size <= options.largestHeaders else {
+            throw ServiceError(431, "The headers are larger than \(options.largestHeaders) bytes.")
+        }
+    }
+
+    /// The request without its body.
+    /// - Throws: ``ServiceError`` 405 for a method that services do not have.
+    func serviceRequest(_ request: Request, _ path: String, _ query: String) throws(ServiceError) -> ServiceRequest {
+        guard let verb = Verb(rawValue: request.method.rawValue), Verb.callable.contains(verb) else {
+            throw ServiceError(
+                405, "\(request.method.rawValue) is not supported. Use GET, POST, PUT, PATCH or DELETE.")
+        }
+        // Steps upwards have no meaning here, and a script that joins paths must not take one.
+        let segments = path.split(separator: "/").map { Query.decode($0) }.filter { $0 != ".." && $0 != "." }
+        // The host is a pseudo header in this representation, and a header to everybody else.
+        var headers = request.head.authority.map { [(name: "host", value: $0)] } ?? []
+        headers += request.headers.map { (name: $0.name.canonicalName, value: $0.value) }
+        return ServiceRequest(
+            verb: verb, service: segments.first?.lowercased() ?? "",
+            resource: segments.dropFirst().joined(separator: "/"), query: query, headers: headers)
+    }
+
+    /// - Throws: ``ServiceError`` 413.
+    func body(of request: Request, limit: Int) async throws -> [UInt8] {
+        let limit = min(limit, options.largestBody)
+        let tooLarge = ServiceError(
+            413, "The body is larger than this tenant's limit of \(limit) bytes (max_body_bytes).",
+            context: [("limit", .string("max_body_bytes"))])
+        if let announced = request.headers[.contentLength].flatMap({ Int($0) }), announced > limit { throw tooLarge }
+        do {
+            let buffer = try await request.body.collect(upTo: limit)
+            return Array(buffer.readableBytesView)
+        } catch is NIOTooManyBytesError {
+            throw tooLarge
+        }
+    }
+
+    /// A body that calls itself JSON must be JSON, and may hold no NUL.
+    /// - Throws: ``ServiceError`` 400 with line and column.
+    func checkBody(_ request: ServiceRequest) throws(ServiceError) {
+        let type = request.header("content-type")?.prefix { $0 != ";" }.trimming { $0 == " " }.lowercased() ?? ""
+        guard type.hasSuffix("/json") || type.hasSuffix("+json"), !request.body.isEmpty else { return }
+        let json: JSONText
+        do {
+            json = try JSONText(checking: request.body)
+        } catch {
+            throw .badRequest("The body is not valid JSON: \(error).")
+        }
+        guard !json.holdsNUL else {
+            throw .badRequest("The body holds the character NUL (\\u0000) in a string, which is not accepted.")
+        }
+    }
+
+    static func response(_ answer: ServiceResponse) -> Response {
+        var fields = HTTPFields()
+        for header in answer.headers {
+            guard let name = HTTPField.Name(header.name) else { continue }
+            fields.append(HTTPField(name: name, value: header.value))
+        }
+        return Response(
+            status: HTTPResponse.Status(code: answer.status), headers: fields,
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer.body)))
+    }
+}

@@ -1,0 +1,103 @@
+import Catalog
+import Core
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import Platform
+
+/// The HTTP edge: from a request's bytes to the platform and back.
+struct HTTPEdge: HTTPResponder {
+    typealias Context = BasicRequestContext
+
+    let platform: Platform
+    let options: IngressOptions
+    /// Nil where the process can serve; else why it can not.
+    let unreadiness: @Sendable () async -> String?
+    let logger: Logger
+
+    func respond(to request: Request, context: Context) async throws -> Response {
+        let requestID = RequestID.taken(from: request.headers) ?? RequestID.fresh()
+        let accept = request.headers[.accept]
+        var answer: ServiceResponse
+        do {
+            answer = try await self.answer(request, requestID)
+        } catch {
+            var shown = ServiceError(describing: error, logger, requestID: requestID)
+            shown.context.insert(("request_id", .string(requestID)), at: 0)
+            answer = ErrorRendering.response(shown, accept: accept)
+        }
+        answer.headers.append((name: "X-Request-Id", value: requestID))
+        logger.debug(
+            "answered",
+            metadata: [
+                "request_id": "\(requestID)", "method": "\(request.method)", "status": "\(answer.status)",
+            ])
+        return Self.response(answer)
+    }
+
+    private func answer(_ request: Request, _ requestID: String) async throws -> ServiceResponse {
+        try checkSizes(request)
+        let (path, query) = Self.split(request.head.path ?? "/")
+        if path.hasPrefix("/api/v2/") || path == "/api/v2" {
+            return try await invoke(request, String(path.dropFirst("/api/v2".count)), query, requestID)
+        }
+        if path.hasPrefix("/operator/") {
+            return try await operate(request, String(path.dropFirst("/operator/".count)), query, requestID)
+        }
+        switch path {
+        case "/health/live": return .json(.object([("status", .string("live"))]))
+        case "/health/ready": return await readiness()
+        default:
+            throw ServiceError.notFound(
+                "Nothing answers at '\(path.prefix(200))'. Services are called at /api/v2/{service}.")
+        }
+    }
+
+    /// `/api/v2/{service}[/{resource}]`
+    private func invoke(
+        _ request: Request, _ path: String, _ query: String, _ requestID: String
+    ) async throws -> ServiceResponse {
+        var call = try serviceRequest(request, path, query)
+        guard !call.service.isEmpty else {
+            throw ServiceError.badRequest("Name a service: /api/v2/{service}[/{resource}].")
+        }
+        let caller = try await Authenticator(platform: platform, tenantDomain: options.tenantDomain)
+            .caller(of: call, requestID: requestID)
+        let target = try platform.target(of: call, caller)
+        call.body = try await body(of: request, limit: caller.tenant.quotas.maxBodyBytes)
+        try checkBody(call)
+        switch target {
+        case .builtIn: return try await platform.respond(to: call, caller)
+        case .script(let service):
+            return try await Acceptance(platform: platform).answer(call, service, caller)
+        }
+    }
+
+    /// `/operator/…`
+    private func operate(
+        _ request: Request, _ path: String, _ query: String, _ requestID: String
+    ) async throws -> ServiceResponse {
+        guard let expected = options.operatorToken else {
+            throw ServiceError.notFound("The operator plane is off: set OPERATOR_TOKEN to switch it on.")
+        }
+        let given = request.headers[.authorization].map { String($0.dropFirst("Bearer ".count)) } ?? ""
+        // Hashes first: comparing them tells nothing about the token's bytes.
+        guard sha256(given) == sha256(expected) else {
+            throw ServiceError.unauthorized("Send the operator token as 'Authorization: Bearer TOKEN'.")
+        }
+        var call = try serviceRequest(request, "/operator/" + path, query)
+        call.body = try await body(of: request, limit: 1 << 20)
+        try checkBody(call)
+        return try await OperatorPlane(platform: platform).respond(to: call, requestID: requestID)
+    }
+
+    private func readiness() async -> ServiceResponse {
+        if let reason = await unreadiness() {
+            return .json(
+                .object([("status", .string("not ready")), ("reason", .string(reason))]), status: 503,
+                headers: [(name: "Retry-After", value: "2")])
+        }
+        return .json(.object([("status", .string("ready"))]))
+    }
+}

@@ -1,0 +1,39 @@
+import Core
+import Glibc
+import Hummingbird
+import Logging
+import Platform
+import ServiceLifecycle
+import Synchronization
+
+/// The HTTP side of the installation, as a service.
+public struct Ingress: Service {
+    private let options: IngressOptions
+    private let edge: HTTPEdge
+    private let listening: @Sendable (Int) async -> Void
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - unreadiness: why the process can not serve, for `/health/ready`; nil where it can.
+    ///   - listening: called with the port once the ingress accepts connections.
+    public init(
+        options: IngressOptions, platform: Platform, logger: Logger,
+        unreadiness: @escaping @Sendable () async -> String?, listening: @escaping @Sendable (Int) async -> Void
+    ) {
+        self.options = options
+        self.logger = logger
+        self.listening = listening
+        edge = HTTPEdge(platform: platform, options: options, unreadiness: unreadiness, logger: logger)
+    }
+
+    /// Serves until the service is stopped; then takes no new connections and lets the calls under way end.
+    public func run() async throws {
+        let application = Application(
+            responder: edge,
+            configuration: ApplicationConfiguration(
+                address: .hostname(options.host, port: options.port), serverName: "Scriptorium", backlog: 4096),
+            onServerRunning: { channel in await listening(channel.localAddress?.port ?? options.port) },
+            logger: logger)
+        try await application.run()
+    }
+}
