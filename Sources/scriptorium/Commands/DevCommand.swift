@@ -1,0 +1,140 @@
+import ArgumentParser
+import Core
+import Database
+import Execution
+import FoundationEssentials
+import Glibc
+import Ingress
+import Logging
+import Platform
+import ServiceLifecycle
+import Worker
+
+/// `scriptorium dev`
+struct DevCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dev",
+        abstract: "Starts everything on this machine, with a PostgreSQL of its own and a demo tenant.",
+        discussion: """
+            Prints 'ready URL' when it serves. What a client needs is then in DATA-DIR/credentials.json. Stop it with
+            Ctrl-C; the data stays for the next start.
+            """)
+
+    @Option(help: "The port to listen on; 0 takes a free one.")
+    var port: Int = 8080
+
+    @Option(help: "Where the database and the credentials live.")
+    var dataDir: String = ".scriptorium"
+
+    @Option(help: "How many workers run in the process.")
+    var workers: Int = 1
+
+    @Flag(name: .customLong("no-demo"), help: "Makes the demo tenant without its sample services.")
+    var noDemo = false
+
+    @Flag(help: "Throws away what is in the data directory first.")
+    var fresh = false
+
+    @OptionGroup var role: RoleOptions
+
+    func validate() throws {
+        guard (0...65535).contains(port) else { throw ValidationError("--port must be from 0 to 65535.") }
+        guard (1...64).contains(workers) else { throw ValidationError("--workers must be from 1 to 64.") }
+    }
+
+    func run() async throws {
+        let settings = try await Settings(file: role.config)
+        var logger = try settings.logger()
+        // On a terminal the interesting lines are the program's own.
+        if settings.text(.logLevel) == nil { logger.logLevel = .warning }
+        raiseFileLimit()
+        let directory = try dataDirectory()
+        let credentialsFile = directory + "/credentials.json"
+        let known = Credentials(file: credentialsFile)
+        let keyRing = try SecretKeyRing(
+            base64List: settings.text(.secretKey)
+                ?? PrivateFile.text(directory + "/secret_key") { SecretKeyRing.generate() })
+        let operatorToken = settings.text(.operatorToken) ?? known?.operatorToken ?? RandomSecret.hex(bytes: 32)
+
+        let postgres = try await EmbeddedPostgres.start(
+            EmbeddedPostgresOptions(dataDirectory: directory + "/postgres"), logger: logger, progress: progress)
+        do {
+            _ = try await Migrator(url: postgres.url, migrations: Migration.embedded, logger: logger)
+                .up(progress: progress)
+            let house = try await House(
+                database: settings.database(url: postgres.url, as: "dev"), keyRing: keyRing,
+                execution: settings.execution(isWorker: true), platform: settings.platform(), logger: logger)
+            let demo = try await DemoTenant(catalog: house.catalog).open(known, withServices: !noDemo)
+            var options = try settings.ingress()
+            options.port = port
+            options.operatorToken = operatorToken
+            let ingress = Ingress(
+                options: options, platform: house.platform, logger: logger, unreadiness: house.unreadiness
+            ) { [options, logger] port in
+                let credentials = Credentials(
+                    url: "http://\(options.host):\(port)", operatorToken: operatorToken, tenant: DemoTenant.name,
+                    adminEmail: demo.email, adminPassword: demo.password, apiKey: demo.apiKey,
+                    databaseURL: postgres.url)
+                await announce(credentials, credentialsFile, house, logger)
+            }
+            var workerOptions = try settings.worker()
+            let crew = (1...workers).map { number in
+                workerOptions.name += workers > 1 ? "/\(number)" : ""
+                return Worker(options: workerOptions, platform: house.platform, logger: logger)
+            }
+            try await House.run(
+                [postgres] + house.foundation + crew + [ingress], grace: workerOptions.grace, logger: logger)
+        } catch {
+            await postgres.stop()
+            throw error
+        }
+    }
+
+    /// Writes the credentials, then says that everything is ready: whoever reads the line finds the file.
+    private func announce(
+        _ credentials: Credentials, _ file: String, _ house: House, _ logger: Logger
+    ) async {
+        do {
+            for report in try await house.executor.whenReady() {
+                if let problem = report.problem { progress("\(report.language.label) is not available: \(problem)") }
+            }
+            try credentials.write(to: file)
+        } catch {
+            logger.error("not ready", metadata: ["error": "\(error)"])
+            return
+        }
+        progress(
+            """
+
+              API          \(credentials.url)/api/v2/
+              API key      \(credentials.apiKey)
+              admin        \(credentials.adminEmail)  \(credentials.adminPassword)
+              credentials  \(file)
+
+            Try it, from another terminal:
+              scriptorium invoke hello --data '{"name":"Ada"}' --credentials \(file)
+
+            The scripts are not yet contained by a sandbox: run only scripts that you trust.
+            """)
+        say("ready \(credentials.url)")
+    }
+
+    /// The absolute path of the data directory, made and emptied as wanted.
+    private func dataDirectory() throws -> String {
+        let manager = FileManager.default
+        let path = dataDir.hasPrefix("/") ? dataDir : manager.currentDirectoryPath + "/" + dataDir
+        if fresh, manager.fileExists(atPath: path) {
+            // A directory that is not ours keeps what is in it.
+            guard manager.fileExists(atPath: path + "/secret_key") else {
+                throw Settings.Invalid(
+                    description: "'\(dataDir)' does not look like a data directory of this program: it is not emptied.")
+            }
+            try manager.removeItem(atPath: path)
+        }
+        guard mkdir(path, 0o711) == 0 || errno == EEXIST else {
+            throw Settings.Invalid(
+                description: "The data directory '\(dataDir)' can not be made: \(String(cString: strerror(errno))).")
+        }
+        return path
+    }
+}

@@ -1,0 +1,88 @@
+import ArgumentParser
+import Core
+import Database
+import Execution
+import Glibc
+import Logging
+
+/// `scriptorium doctor`
+struct DoctorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor", abstract: "Says what is missing or weak on this machine, and what to do about it.",
+        discussion: "The exit code is 0 where scripts of at least one language can run, else 1.")
+
+    @OptionGroup var role: RoleOptions
+
+    func run() async throws {
+        let settings = try await Settings(file: role.config)
+        var logger = try settings.logger()
+        logger.logLevel = .critical
+        let isAble = try await interpreters(settings, logger)
+        await postgres(settings, logger)
+        sandbox()
+        limits()
+        if !isAble { throw ExitCode(1) }
+    }
+
+    private func report(_ mark: String, _ subject: String, _ text: String) {
+        let pad = String(repeating: " ", count: max(0, 12 - subject.count))
+        say("\(mark)  \(subject)\(pad)\(text)")
+    }
+
+    private func interpreters(_ settings: Settings, _ logger: Logger) async throws -> Bool {
+        let executor = ScriptExecutor(try settings.execution(isWorker: false), logger: logger)
+        let reports = try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await executor.run() }
+            let reports = try await executor.whenReady()
+            group.cancelAll()
+            return reports
+        }
+        for found in reports {
+            if let problem = found.problem {
+                report("--", found.language.label, problem)
+            } else {
+                report("ok", found.language.label, "\(found.version ?? "") at \(found.path ?? "")")
+            }
+        }
+        return reports.contains { $0.problem == nil }
+    }
+
+    private func postgres(_ settings: Settings, _ logger: Logger) async {
+        do {
+            report("ok", "PostgreSQL", "server programs for 'scriptorium dev' in \(try EmbeddedPostgres.programs())")
+        } catch {
+            report("--", "PostgreSQL", "\(error)")
+        }
+        guard let url = settings.text(.listenURL) ?? settings.text(.databaseURL) else {
+            report("  ", "database", "SCRIPTORIUM_DATABASE_URL is not set; 'scriptorium dev' needs none")
+            return
+        }
+        do {
+            let migrator = Migrator(url: url, migrations: Migration.embedded, logger: logger)
+            let missing = try await migrator.status().count { $0.appliedAt == nil }
+            report(
+                missing == 0 ? "ok" : "--", "database",
+                missing == 0 ? "reached, up to date" : "\(missing) migrations are missing: run 'scriptorium migrate'")
+        } catch {
+            report("--", "database", "\(error)")
+        }
+    }
+
+    private func sandbox() {
+        report(
+            "!!", "sandbox",
+            "none in this version: a script runs as a user of its own"
+                + (geteuid() == 0 ? "" : " only where the program is root, which it is not")
+                + ", with limits, but can read what that user can and open sockets. Run only scripts that you trust.")
+    }
+
+    private func limits() {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let isEnough = limit.rlim_max >= 4096
+        report(
+            isEnough ? "ok" : "!!", "descriptors",
+            "\(limit.rlim_max)" + (isEnough ? "" : ": each waiting caller holds one; raise it with ulimit -n"))
+        report("ok", "cores", "\(Settings.cores)")
+    }
+}

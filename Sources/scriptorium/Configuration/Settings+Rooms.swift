@@ -1,0 +1,100 @@
+import Core
+import Database
+import Execution
+import FoundationEssentials
+import Glibc
+import Ingress
+import Logging
+import Platform
+import Worker
+
+extension Settings {
+    /// How many cores this process may use.
+    static let cores = max(1, ProcessInfo.processInfo.activeProcessorCount)
+
+    func database(url: String? = nil, as role: String) throws -> DatabaseOptions {
+        var options = DatabaseOptions(url: try url ?? required(.databaseURL), applicationName: "scriptorium-\(role)")
+        options.listenURL = text(.listenURL)
+        options.prepare = try isOn(.prepare, default: true)
+        options.connections = try integer(.connections, 2...64, default: 8)
+        return options
+    }
+
+    func keyRing() throws -> SecretKeyRing {
+        do {
+            return try SecretKeyRing(base64List: try required(.secretKey))
+        } catch let error as SecretKeyRing.Invalid {
+            throw Invalid(description: "\(Setting.secretKey.variable): \(error)")
+        }
+    }
+
+    func ingress() throws -> IngressOptions {
+        let token = text(.operatorToken)
+        if let token, token.utf8.count < 16 {
+            throw Invalid(
+                description: "\(Setting.operatorToken.variable) must have 16 characters at least, for example from:"
+                    + " openssl rand -hex 32")
+        }
+        return IngressOptions(
+            host: text(.host) ?? "127.0.0.1", port: try integer(.port, 0...65535, default: 8080),
+            operatorToken: token, tenantDomain: text(.tenantDomain))
+    }
+
+    func platform() throws -> PlatformSettings {
+        let url = text(.publicURL)
+        if let url, !url.hasPrefix("http://"), !url.hasPrefix("https://") {
+            throw Invalid(
+                description: "\(Setting.publicURL.variable) must begin with http:// or https://, not '\(url)'.")
+        }
+        return PlatformSettings(publicURL: url)
+    }
+
+    func worker() throws -> WorkerOptions {
+        var name = [CChar](repeating: 0, count: 256)
+        gethostname(&name, name.count - 1)
+        let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return WorkerOptions(
+            name: "\(host):\(getpid())",
+            slots: try integer(.workerConcurrency, 1...1000, default: 2 * Self.cores),
+            grace: try seconds(.shutdownGrace, 0...3600, default: 30))
+    }
+
+    /// - Parameter isWorker: an ingress only checks the syntax of scripts, and keeps fewer processes ready.
+    func execution(isWorker: Bool) throws -> ExecutionOptions {
+        var options = ExecutionOptions()
+        options.cellPath = text(.cellPath)
+        options.nodePath = text(.nodePath)
+        options.phpPath = text(.phpPath)
+        options.python3Path = text(.python3Path)
+        options.scriptUID = UInt32(try integer(.scriptUID, 1...4_000_000_000, default: 61184))
+        if !isWorker {
+            options.zygotes = 1
+            options.parked = 1
+        }
+        return options
+    }
+
+    func logger() throws -> Logger {
+        let text = text(.logLevel) ?? "info"
+        guard let level = Logger.Level(rawValue: text.lowercased()) else {
+            throw Invalid(
+                description: "\(Setting.logLevel.variable) must be one of"
+                    + " \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")), not '\(text)'.")
+        }
+        var logger = Logger(label: "scriptorium") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = level
+        return logger
+    }
+
+    /// The list of settings as `--help` shows it.
+    static var help: String {
+        let width = Setting.all.map(\.variable.count).max() ?? 0
+        let lines = Setting.all.map { setting in
+            let pad = String(repeating: " ", count: width - setting.variable.count)
+            return "  \(setting.variable)\(pad)  \(setting.summary) (\(setting.standard ?? "unset"))"
+        }
+        return
+            "SETTINGS (environment, or lines of the same form in the file given by --config; defaults in brackets):\n"
+            + lines.joined(separator: "\n")
+    }
+}
