@@ -8,11 +8,11 @@ import Testing
         let database = try await openDatabase()
         let start = ContinuousClock.now
         let task = Task { try await database.system.execute(Note.sleep) }
-        try await eventually("the statement runs") { try await database.runs("pg_sleep(60)") }
+        try await eventually("the statement runs") { try await database.sleeps() }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
         #expect(ContinuousClock.now - start < .seconds(20))
-        try await eventually("it runs no more") { try await !database.runs("pg_sleep(60)") }
+        try await eventually("it runs no more") { try await !database.sleeps() }
         await database.close()
     }
 
@@ -25,7 +25,7 @@ import Testing
                 try db.execute(Note.sleep)
             }
         }
-        try await eventually("the statement runs") { try await database.runs("pg_sleep(60)") }
+        try await eventually("the statement runs") { try await database.sleeps() }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
         #expect(try await database.system.read { db in try db.query(Note.all).count } == 0)

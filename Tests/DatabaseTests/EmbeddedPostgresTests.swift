@@ -1,9 +1,10 @@
-import Database
 import FoundationEssentials
 import Glibc
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import Database
 
 @Suite struct EmbeddedPostgresTests {
     private static let create = Statement("create", "create table kept as select 42::int4 as value")
@@ -74,19 +75,17 @@ import Testing
         await second.stop()
     }
 
-    /// The postmaster that the cluster's own note names.
-    private func noted(_ folder: String) throws -> pid_t {
-        let note = try #require(FileManager.default.contents(atPath: "\(folder)/cluster/postmaster.pid"))
-        return try #require(String(decoding: note, as: UTF8.self).split(separator: "\n").first.flatMap { pid_t($0) })
-    }
-
     @Test func theServerEndsWithTheProgram() async throws {
         let options = options("abandoned")
         await #expect(processExitsWith: .signal(SIGKILL)) { [folder = options.dataDirectory as String] in
-            _ = try await EmbeddedPostgres.start(EmbeddedPostgresOptions(dataDirectory: folder), logger: quiet)
+            let server = try await EmbeddedPostgres.start(
+                EmbeddedPostgresOptions(dataDirectory: folder), logger: quiet)
+            let process = try #require(server.processID)
+            #expect(FileManager.default.createFile(atPath: "\(folder)/noted", contents: Data("\(process)".utf8)))
             kill(getpid(), SIGKILL)
         }
-        let process = try noted(options.dataDirectory)
+        let note = try #require(FileManager.default.contents(atPath: "\(options.dataDirectory)/noted"))
+        let process = try #require(pid_t(String(decoding: note, as: UTF8.self)))
         try await eventually("the server is gone") { !isAlive(process) }
         let next = try await EmbeddedPostgres.start(options, logger: quiet)
         await next.stop()
@@ -94,21 +93,29 @@ import Testing
 
     @Test func aServerThatWasLeftBehindIsStopped() async throws {
         let options = options("orphan")
-        await #expect(processExitsWith: .signal(SIGKILL)) { [folder = options.dataDirectory as String] in
-            let server = try await EmbeddedPostgres.start(
-                EmbeddedPostgresOptions(dataDirectory: folder), logger: quiet)
-            // It can not see that its program ends.
-            if let process = server.processID { kill(process, SIGSTOP) }
-            kill(getpid(), SIGKILL)
+        let first = try await EmbeddedPostgres.start(options, logger: quiet)
+        try await fill(first)
+        await first.stop()
+        // A server that does not end with the one who started it.
+        let cluster = "\(options.dataDirectory)/cluster"
+        let programs = try ServerPrograms.find(version: nil)
+        let command = try ServerAccount.choose().command(
+            programs, deathSignal: "clear",
+            [programs.postgres, "-D", cluster, "-c", "listen_addresses=", "-c", "unix_socket_directories=\(cluster)"])
+        let orphan = try ServerProcess(command, log: "\(options.dataDirectory)/orphan.log")
+        try await eventually("the old server runs") {
+            FileManager.default.contents(atPath: "\(cluster)/postmaster.pid").map {
+                String(decoding: $0, as: UTF8.self).contains("ready")
+            } ?? false
         }
-        let process = try noted(options.dataDirectory)
-        #expect(isAlive(process))
         let lines = Mutex<[String]>([])
         let next = try await EmbeddedPostgres.start(options, logger: quiet) { line in
             lines.withLock { $0.append(line) }
         }
-        #expect(lines.withLock { $0.first } == "stopping a PostgreSQL server that was left behind (process \(process))")
-        try await eventually("the old server is gone") { !isAlive(process) }
+        #expect(orphan.wait() == nil, "it has ended in good order")
+        #expect(
+            lines.withLock { $0.first } == "stopping a PostgreSQL server that was left behind (process \(orphan.id))")
+        #expect(try await kept(next) == 42)
         await next.stop()
     }
 
@@ -144,13 +151,11 @@ import Testing
             #expect(stat(path, &status) == 0)
             #expect(status.st_mode & 0o077 == 0, "\(path) is closed to others")
         }
-        let wrong = Database(
-            DatabaseOptions(
-                url: server.url.replacing(/scriptorium:[^@]*@/, with: "scriptorium:wrong@"), connections: 1,
-                waitLimit: .seconds(3)), logger: quiet)
-        let error = await #expect(throws: DatabaseError.self) { try await wrong.ping() }
+        let wrong = server.url.replacing(/scriptorium:[^@]*@/, with: "scriptorium:wrong@")
+        let error = #expect(throws: DatabaseError.self) {
+            try Link.open(LinkTarget(url: wrong, applicationName: "test"))
+        }
         #expect(error?.message.contains("password authentication failed") == true)
-        await wrong.close()
         await server.stop()
         #expect(access(String(socket), F_OK) != 0)
     }

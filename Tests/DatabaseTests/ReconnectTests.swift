@@ -25,7 +25,7 @@ import Testing
         let database = Database(DatabaseOptions(url: url, connections: 1), logger: quiet)
         let other = Database(DatabaseOptions(url: url, connections: 1), logger: quiet)
         let task = Task { try await database.system.execute(Note.sleep) }
-        try await eventually("the statement runs") { try await other.runs("pg_sleep(60)") }
+        try await eventually("the statement runs") { try await other.sleeps() }
         #expect(try await other.terminateOthers() == 1)
         let error = await #expect(throws: DatabaseError.self) { try await task.value }
         #expect(error?.code == .connectionLost)
@@ -43,7 +43,7 @@ import Testing
         let statement = Statement(
             "again", "select case when nextval('tries') = 1 then pg_sleep(60)::text else 'done' end", idempotent: true)
         let task = Task { try await database.system.execute(statement).first?.decode(String.self) }
-        try await eventually("the statement runs") { try await other.runs("nextval(") }
+        try await eventually("the statement runs") { try await other.sleeps() }
         #expect(try await other.terminateOthers() == 1)
         #expect(try await task.value == "done")
         await database.close()

@@ -59,16 +59,14 @@ extension Database {
     /// Round trip of one statement.
     func ping() async throws -> Int32? { try await system.execute(Note.one).first?.decode(Int32.self) }
 
-    /// Whether a statement with this text runs in this database.
-    func runs(_ part: String) async throws -> Bool {
+    /// Whether another session of this database is within `pg_sleep`.
+    func sleeps() async throws -> Bool {
         let statement = Statement(
-            "runs",
+            "sleeps",
             """
-            select exists (select from pg_stat_activity
-                           where datname = current_database() and state = 'active' and pid <> pg_backend_pid()
-                             and position($1 in query) > 0)
+            select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')
             """)
-        return try await system.execute(statement, [part]).first?.decode(Bool.self) ?? false
+        return try await system.execute(statement).first?.decode(Bool.self) ?? false
     }
 
     /// Ends all sessions of this database but the one that does it, and waits for their end.

@@ -79,7 +79,7 @@ public enum TestFolder {
         removeAbandoned()
         let path = "/tmp/\(prefix)\(getpid())"
         mkdir(path, 0o755)
-        atexit { try? FileManager.default.removeItem(atPath: TestFolder.path) }
+        atexit { TestFolder.remove(TestFolder.path) }
         return path
     }()
 
@@ -87,7 +87,18 @@ public enum TestFolder {
     private static func removeAbandoned() {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: "/tmp")) ?? [] where name.hasPrefix(prefix) {
             guard let owner = pid_t(name.dropFirst(prefix.count)), kill(owner, 0) != 0, errno == ESRCH else { continue }
-            try? FileManager.default.removeItem(atPath: "/tmp/\(name)")
+            remove("/tmp/\(name)")
         }
+    }
+
+    /// Also the folder with the socket of each server in it: it lies elsewhere, where the server has noted.
+    private static func remove(_ folder: String) {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+            guard let note = FileManager.default.contents(atPath: "\(folder)/\(name)/socket") else { continue }
+            let socket = String(decoding: note, as: UTF8.self)
+            guard socket.hasPrefix("/run/scr-") || socket.hasPrefix("/tmp/scr-") else { continue }
+            try? FileManager.default.removeItem(atPath: socket)
+        }
+        try? FileManager.default.removeItem(atPath: folder)
     }
 }

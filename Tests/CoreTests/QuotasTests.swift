@@ -1,0 +1,41 @@
+import Core
+import Testing
+
+@Suite struct QuotasTests {
+    @Test func whatIsGivenReplacesTheDefault() throws {
+        let quotas = Quotas(json: try JSONText(checking: #"{"wall_seconds":0.5,"max_body_bytes":100}"#))
+        #expect(quotas.wallSeconds == 0.5)
+        #expect(quotas.maxBodyBytes == 100)
+        #expect(quotas.asyncWallSeconds == 3600)
+    }
+
+    @Test(arguments: [
+        "[]", #"{"nonsense":1}"#, #"{"wall_seconds":"5"}"#, #"{"wall_seconds":-1}"#, #"{"max_body_bytes":1e12}"#,
+        #"{"call_depth":null}"#,
+    ])
+    func aWrongOneIsNamed(text: String) throws {
+        let json = try JSONText(checking: text)
+        let error = #expect(throws: Quotas.Invalid.self) { try Quotas.check(json) }
+        if let key = json.members.first?.key { #expect(error?.message.contains(key) == true) }
+    }
+
+    @Test func aServiceLowersTheWallLimitAndNeverRaisesIt() throws {
+        let lower = ScriptSettings(config: try JSONText(checking: #"{"wall_seconds":2.5}"#))
+        #expect(lower.limits(Quotas(), asynchronous: false).wall == .seconds(2.5))
+        #expect(lower.limits(Quotas(), asynchronous: true).wall == .seconds(2.5))
+        let higher = ScriptSettings(config: try JSONText(checking: #"{"wall_seconds":100000}"#))
+        #expect(higher.limits(Quotas(), asynchronous: false).wall == .seconds(60))
+        #expect(higher.limits(Quotas(), asynchronous: true).wall == .seconds(3600))
+    }
+
+    @Test(arguments: ["1ab", "a", "ab", "-ab", "ab-", "aB", "a_b", String(repeating: "a", count: 41)])
+    func aBadTenantNameIsRefused(text: String) {
+        #expect(TenantName(text) == nil)
+    }
+
+    @Test func aGoodTenantNameIsTaken() {
+        #expect(TenantName("abc") != nil)
+        #expect(TenantName("a-1-b") != nil)
+        #expect(TenantName(String(repeating: "a", count: 40)) != nil)
+    }
+}

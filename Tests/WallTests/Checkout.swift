@@ -1,0 +1,36 @@
+import FoundationEssentials
+
+/// The checkout that the tests were built from.
+enum Checkout {
+    private static let root: String = {
+        let parts = #filePath.split(separator: "/").dropLast(3)
+        return "/" + parts.joined(separator: "/")
+    }()
+
+    static func path(_ relative: String) -> String { root + "/" + relative }
+
+    static func text(_ relative: String) throws -> String {
+        let data = FileManager.default.contents(atPath: path(relative))
+        guard let data else { throw Missing(file: relative) }
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    /// The files below a folder, as paths from the root.
+    static func files(below folder: String, ending: String) throws -> [String] {
+        var found: [String] = []
+        for name in try FileManager.default.contentsOfDirectory(atPath: path(folder)) {
+            let relative = "\(folder)/\(name)"
+            var isFolder = false
+            if FileManager.default.fileExists(atPath: path(relative), isDirectory: &isFolder), isFolder {
+                found += try files(below: relative, ending: ending)
+            } else if name.hasSuffix(ending) {
+                found.append(relative)
+            }
+        }
+        return found.sorted()
+    }
+
+    struct Missing: Error {
+        let file: String
+    }
+}
