@@ -45,7 +45,11 @@ struct ServerHome: Sendable {
     }
 
     /// Gives the folder back. Nothing may be done with it after that.
-    func release() { close(lock) }
+    func release() {
+        // A child that is being started has a copy of the descriptor until it runs its program, so closing is not enough.
+        flock(lock, LOCK_UN)
+        close(lock)
+    }
 
     /// Nil where it can not be made, or the server's user can not reach it.
     private static func make(_ folder: String, account: ServerAccount) -> (wanted: String, real: String)? {
