@@ -86,7 +86,7 @@ struct HTTPEdge: HTTPResponder {
         guard sha256(given) == sha256(expected) else {
             throw ServiceError.unauthorized("Send the operator token as 'Authorization: Bearer TOKEN'.")
         }
-        var call = try serviceRequest(request, "/operator/" + path, query)
+        var call = try serviceRequest(request, "/" + path, query)
         call.body = try await body(of: request, limit: 1 << 20)
         try checkBody(call)
         return try await OperatorPlane(platform: platform).respond(to: call, requestID: requestID)

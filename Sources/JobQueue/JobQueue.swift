@@ -47,7 +47,7 @@ public final class JobQueue: Service, Sendable {
 
     /// Sends the wake-ups until the service is stopped.
     public func run() async throws {
-        await notifier.run()
+        await cancelWhenGracefulShutdown { await self.notifier.run() }
     }
 
     /// Writes a job; it is durable when the call returns.

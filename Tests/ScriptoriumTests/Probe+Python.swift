@@ -1,0 +1,35 @@
+extension Probe {
+    static let python3: [Probe] = [
+        .gives(200, "", ""),
+        .gives(200, "", "# nothing but words"),
+        .gives(200, "[1,2]", "return (1,2)"),
+        .gives(200, "5", "return 5"),
+        .gives(200, "\"str\"", "return 'str'"),
+        .gives(200, "", "return 0"),
+        .gives(200, "", "return {}"),
+        .gives(200, "", "return None"),
+        .gives(404, #"{"t":1}"#, "event['response']['content']={'t':1}\nevent.response.status_code=404"),
+        .fails(403, "m", "event.exception={'code':7,'message':'m','status_code':403}", code: 7),
+        .fails(500, "boom", "raise ValueError('boom')"),
+        .fails(500, "missing", "return event.missing"),
+        .gives(200, "\"d\"", "return event.get('missing','d')"),
+        .failsWith(500, mentioning: "JSON", "return {'s':{1,2}}"),
+        .failsWith(500, mentioning: "JSON", "return {'n':float('nan')}"),
+        .gives(200, "", "import sys; sys.exit(0)"),
+        .failsWith(500, mentioning: "Executed command returned with error code: 3", "import sys; sys.exit(3)"),
+        .gives(200, "", "import os; os._exit(0)"),
+        .failsWith(
+            500, mentioning: "Executed command returned with error code: 139",
+            "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"),
+        .gives(200, #"{"status_code":400}"#, "event.response={'status_code':400}"),
+        .gives(200, "", "return event"),
+        .gives(200, #"{"a":{},"b":[]}"#, "return {'a':{},'b':[]}"),
+        Probe(script: "print('hello')\nreturn {'ok':1}", status: 200, body: #"{"ok":1}"#, logs: "hello"),
+        .gives(200, "[null,true,\":true,\"]", "return [None,True,':true,']"),
+        .gives(200, #"{"t":"a\n  b"}"#, "text = \"\"\"a\n  b\"\"\"\nreturn {'t':text}"),
+        .gives(200, "12345678901234567890", "return 12345678901234567890"),
+        .gives(
+            200, #"{"e":true,"g":true}"#,
+            "return {'e': event.request.payload == {}, 'g': event.request.parameters.get('q') == '1'}"),
+    ]
+}

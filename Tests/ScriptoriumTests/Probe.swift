@@ -1,0 +1,31 @@
+import Testing
+
+/// A script and what its call must give (dreamfactory.md §14).
+struct Probe: Sendable, CustomTestStringConvertible {
+    let script: String
+    let status: Int
+    /// The whole body; nil where only the message counts.
+    var body: String?
+    /// `error.message`, whole.
+    var message: String?
+    /// A part of `error.message`.
+    var mentions: String?
+    var code: Int?
+    var header: (name: String, value: String)?
+    /// A line of the log.
+    var logs: String?
+
+    var testDescription: String { script }
+
+    static func gives(_ status: Int, _ body: String, _ script: String) -> Probe {
+        Probe(script: script, status: status, body: body)
+    }
+
+    static func fails(_ status: Int, _ message: String, _ script: String, code: Int? = nil) -> Probe {
+        Probe(script: script, status: status, message: message, code: code)
+    }
+
+    static func failsWith(_ status: Int, mentioning text: String, _ script: String) -> Probe {
+        Probe(script: script, status: status, mentions: text)
+    }
+}
