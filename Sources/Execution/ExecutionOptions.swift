@@ -15,6 +15,8 @@ public struct ExecutionOptions: Sendable {
     public var scriptUID: UInt32?
     /// Zygotes of each language that forks, at least 1.
     public var zygotes: Int
+    /// After so many forks a zygote is replaced, for what may have leaked.
+    public var forksPerZygote: Int
     /// Node.js processes that are started ahead, at least 1.
     public var parked: Int
 
@@ -23,7 +25,8 @@ public struct ExecutionOptions: Sendable {
 
     public init(
         cellPath: String? = nil, nodePath: String? = nil, phpPath: String? = nil, python3Path: String? = nil,
-        runDirectory: String? = nil, scriptUID: UInt32? = nil, zygotes: Int? = nil, parked: Int? = nil
+        runDirectory: String? = nil, scriptUID: UInt32? = nil, zygotes: Int? = nil, forksPerZygote: Int = 10_000,
+        parked: Int? = nil
     ) {
         let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         self.cellPath = cellPath
@@ -33,6 +36,7 @@ public struct ExecutionOptions: Sendable {
         self.runDirectory = runDirectory
         self.scriptUID = scriptUID
         self.zygotes = max(1, zygotes ?? cores)
+        self.forksPerZygote = max(1, forksPerZygote)
         self.parked = max(1, parked ?? max(2, cores))
     }
 }

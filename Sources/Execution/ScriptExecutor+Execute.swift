@@ -81,6 +81,9 @@ extension Run.Ended {
         case .result(let payload):
             do throws(JSONError) {
                 return .result(try ScriptResult(payload: payload))
+            } catch  where error.code == .tooDeep {
+                let message = "The result can not be written as JSON: it is \(error)"
+                return .result(ScriptResult(error: ScriptError(kind: .result, message: message)))
             } catch {
                 return .violation("the script sent a result that can not be read: \(error)")
             }

@@ -14,7 +14,8 @@
 //     cell to worker   'P' u32 id, u32 pid                                                   started
 //                      'F' u32 id, u32 errno                                                 could not be started
 //                      'X' u32 id, u32 wait status, u64 CPU µs, u64 peak KiB                 ended and reaped
-// When the socket ends, cell kills all that it started or inherited, removes the run directory, and exits.
+// A process whose parent ended belongs to nobody, also while its script still runs: it is killed at the next 'C' or
+// death. When the socket ends, cell kills all that it started or inherited, removes the run directory, and exits.
 #define _GNU_SOURCE
 #include "cell.h"
 

@@ -108,14 +108,32 @@ import Testing
         }
     }
 
+    @Test(arguments: [ScriptLanguage.php, .python3])
+    func `A zygote that has forked often enough is replaced, and loses nothing`(_ language: ScriptLanguage) async throws
+    {
+        let source = Sources(php: "return posix_getppid();", python3: "import os\nreturn os.getppid()")[language]
+        let options = ExecutionOptions(zygotes: 1, forksPerZygote: 5, parked: 1)
+        try await withExecutor(options) { executor in
+            var zygotes: Set<Int> = []
+            for _ in 0..<20 {
+                zygotes.insert(try #require(try await executor.value(language, source).integer))
+            }
+            #expect(zygotes.count == 4)
+            try await eventually { zygotes.count(where: isAlive) <= 1 }
+        }
+    }
+
     @Test func `When cell is killed, everything is started anew`() async throws {
         try await withExecutor { executor in
-            let value = try await executor.value(.python3, "import os\nreturn os.getppid()")
-            let cell = try #require(value.integer.flatMap(parent(of:)))
+            let value = try await executor.value(.python3, "import os\nreturn [os.getppid(), os.getcwd()]")
+            let cell = try #require(value.elements.first?.integer.flatMap(parent(of:)))
+            let folder = try #require(value.elements.last?.string).split(separator: "/").prefix(2).joined(
+                separator: "/")
             let before = descendants(of: cell)
             kill(pid_t(cell), SIGKILL)
             try await eventually { await executor.run(.python3, "return 1").result?.returned?.integer == 1 }
             try await eventually { !before.contains(where: isAlive) }
+            try await eventually { access("/" + folder, F_OK) != 0 }
         }
     }
 

@@ -114,6 +114,7 @@ import Testing
         let source = """
             import os, sys
             os.write(1, b'a\\xff\\x00b\\r\\n')
+            os.write(1, b'x' * 8192 + b'\\n')
             os.write(1, 'ü'.encode() * 5000)
             os.write(2, b'unfinished')
             return 1
@@ -121,7 +122,11 @@ import Testing
         let host = TestHost()
         _ = await executor.run(.python3, source, host: host)
         let out = host.lines.filter { $0.stream == .stdout }.map(\.text)
-        #expect(out == ["a\u{FFFD}b", String(repeating: "ü", count: 4096), String(repeating: "ü", count: 904)])
+        #expect(
+            out == [
+                "a\u{FFFD}b", String(repeating: "x", count: 8192), String(repeating: "ü", count: 4096),
+                String(repeating: "ü", count: 904),
+            ])
         #expect(host.lines.filter { $0.stream == .stderr }.map(\.text) == ["unfinished"])
     }
 

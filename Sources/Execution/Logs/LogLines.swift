@@ -9,15 +9,15 @@ struct LogLines {
     mutating func add(_ bytes: UnsafeRawBufferPointer, _ deliver: (String) -> Void) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let piece = rest.prefix(Self.longest - line.count).prefix { $0 != UInt8(ascii: "\n") }
-            line.append(contentsOf: piece)
-            rest = rest.dropFirst(piece.count)
             if rest.first == UInt8(ascii: "\n") {
                 rest = rest.dropFirst()
                 take(line.count, deliver)
-            } else if line.count == Self.longest {
-                take(Self.lastBoundary(line), deliver)
+                continue
             }
+            if line.count == Self.longest { take(Self.lastBoundary(line), deliver) }
+            let piece = rest.prefix(Self.longest - line.count).prefix { $0 != UInt8(ascii: "\n") }
+            line.append(contentsOf: piece)
+            rest = rest.dropFirst(piece.count)
         }
     }
 

@@ -12,6 +12,7 @@ final class Household {
     private let options: ExecutionOptions
     private let logger: Logger
     private let directory: RunDirectory
+    private let cellPath: String
     private let cell: Cell
 
     /// Makes the run directory and starts `cell`.
@@ -23,6 +24,7 @@ final class Household {
         let path: String
         if let configured = options.cellPath { path = configured } else { path = try Self.cellBesideUs() }
         guard access(path, X_OK) == 0 else { throw ExecutionError(.cell, "can not run \(path)", errno: errno) }
+        cellPath = path
         directory = try RunDirectory(in: options.runDirectory ?? "/tmp", uid: uid)
         do throws(ExecutionError) {
             cell = try Cell(path: path, runDirectory: directory.path)
@@ -60,10 +62,17 @@ final class Household {
         }
     }
 
-    /// Ends everything; what runs is lost. Returns when no process is left.
+    /// Ends everything; what runs is lost. Returns when no process and no file is left.
     func close() async {
         pools = [:]
         await cell.close()
+        // A cell that was killed could not clear up; its processes died with it.
+        guard access(directory.path, F_OK) == 0 else { return }
+        do throws(ExecutionError) {
+            try await Cell(path: cellPath, runDirectory: directory.path).close()
+        } catch {
+            logger.warning("a run directory is left", metadata: ["path": "\(directory.path)", "reason": "\(error)"])
+        }
     }
 
     private func open(_ language: ScriptLanguage) async -> (InterpreterReport, (any ProcessPool)?) {
@@ -78,7 +87,8 @@ final class Household {
         guard let interpreter else { return (report, nil) }
         let pool: any ProcessPool =
             language.isParked
-            ? ParkedPool(interpreter, logger: logger) : ZygotePool(interpreter, logger: logger)
+            ? ParkedPool(interpreter, logger: logger)
+            : ZygotePool(interpreter, forksPerZygote: options.forksPerZygote, logger: logger)
         if let problem = await pool.warmUp(within: .seconds(20)) {
             report.problem = "\(interpreter.path) can not run scripts: \(problem)."
             return (report, nil)

@@ -13,9 +13,6 @@ final class Zygote {
         case ended
     }
 
-    /// After so many forks it is replaced, for what may have leaked.
-    static let forks = 10_000
-
     private(set) var state = State.starting
     /// The jobs that run now.
     var load: Int { jobs.count }
@@ -24,6 +21,7 @@ final class Zygote {
 
     private let interpreter: Interpreter
     private let bell: Bell
+    private let mostForks: Int
     private var control: PacketSocket?
     private var errors: LogPipe?
     private var output: LogPipe?
@@ -32,9 +30,12 @@ final class Zygote {
     private var lastJob = 0
 
     /// Starts one.
-    /// - Parameter bell: rings when its state changes.
-    init(_ interpreter: Interpreter, bell: Bell) throws(ExecutionError) {
+    /// - Parameters:
+    ///   - mostForks: after so many it retires.
+    ///   - bell: rings when its state changes.
+    init(_ interpreter: Interpreter, mostForks: Int, bell: Bell) throws(ExecutionError) {
         self.interpreter = interpreter
+        self.mostForks = mostForks
         self.bell = bell
         let control = try Descriptor.socketPair(SOCK_SEQPACKET)
         let output = try Descriptor.pipe()
@@ -75,7 +76,7 @@ final class Zygote {
                 ScriptChannels(
                     frames: FrameSocket(frames.ours, resultLimit: run.resultLimit), output: LogPipe(output.ours),
                     error: LogPipe(error.ours)))
-            if lastJob >= Self.forks { retire() }
+            if lastJob >= mostForks { retire() }
         } catch {
             run.lose(error.description)
         }

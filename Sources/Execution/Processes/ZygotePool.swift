@@ -5,13 +5,15 @@ import Logging
 @PollThread
 final class ZygotePool: ProcessPool {
     private let interpreter: Interpreter
+    private let forksPerZygote: Int
     private let logger: Logger
     private var zygotes: [Zygote] = []
     /// Rings when a zygote's state changes.
     let bell = Bell()
 
-    init(_ interpreter: Interpreter, logger: Logger) {
+    init(_ interpreter: Interpreter, forksPerZygote: Int, logger: Logger) {
         self.interpreter = interpreter
+        self.forksPerZygote = forksPerZygote
         self.logger = logger
     }
 
@@ -23,7 +25,7 @@ final class ZygotePool: ProcessPool {
 
     func warmUp(within time: Duration) async -> String? {
         do throws(ExecutionError) {
-            let zygote = try Zygote(interpreter, bell: bell)
+            let zygote = try Zygote(interpreter, mostForks: forksPerZygote, bell: bell)
             guard await isReady(zygote, within: time) else {
                 return zygote.lastErrorLine ?? "its harness was not ready after \(time.inSeconds)"
             }
@@ -47,7 +49,7 @@ final class ZygotePool: ProcessPool {
         var mine = place == 0 ? zygotes.first : nil
         var backoff = Backoff()
         while !Task.isCancelled {
-            if mine == nil { mine = try? Zygote(interpreter, bell: bell) }
+            if mine == nil { mine = try? Zygote(interpreter, mostForks: forksPerZygote, bell: bell) }
             if let zygote = mine, await isReady(zygote, within: .seconds(30)) {
                 if !zygotes.contains(where: { $0 === zygote }) { zygotes.append(zygote) }
                 bell.ring()
