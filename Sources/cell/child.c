@@ -55,6 +55,8 @@ _Noreturn void become(const struct order *order, pid_t cell) {
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_NOFILE, 256);
     limit(RLIMIT_FSIZE, (rlim_t)64 << 20);
+    // A backstop for the host, far above what a tenant is given: the quota itself is not this one's work.
+    limit(RLIMIT_DATA, (rlim_t)1 << 30);
     if (changes_user) limit(RLIMIT_NPROC, 4096);
     umask(077);
 

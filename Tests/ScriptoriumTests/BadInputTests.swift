@@ -108,7 +108,8 @@ import Testing
         ("python3", "return 'x' * 200000", 500, "response_bytes"),
         ("nodejs", "return 'x'.repeat(200000);", 500, "response_bytes"),
         ("php", "return str_repeat('x', 200000);", 500, "response_bytes"),
-        ("php", "function f() { return f(); } return f();", 500, ""),
+        ("php", "function f() { return f(); } return f();", 500, "memory"),
+        ("python3", "return len('x' * (2 << 30))", 500, ""),
         ("nodejs", "function f() { return f(); } return f();", 500, "stack"),
         ("python3", "def f(): return f()\nreturn f()", 500, "recursion"),
     ])

@@ -36,15 +36,20 @@ extension ScriptLanguage {
     /// What stands before the harness's path.
     var harnessOptions: [String] {
         switch self {
-        case .nodejs: []
+        // One helper thread: a script of a request's length has no use for more.
+        case .nodejs: ["--v8-pool-size=1"]
         case .php:
-            // The harness forks by FFI, and has `header()` and its like for itself: the command line's do nothing.
+            // The harness forks by FFI, and has the disabled functions for itself: the command line's `header()` does
+            // nothing, and what opens sockets would leave the installation unguarded. A script that takes too much memory
+            // gets PHP's own message.
             [
                 "-d", "ffi.enable=1", "-d", "display_errors=stderr", "-d", "log_errors=0", "-d", "html_errors=0",
-                "-d", "opcache.enable_cli=0", "-d",
-                "disable_functions=header,header_remove,headers_list,headers_sent",
+                "-d", "opcache.enable_cli=0", "-d", "memory_limit=256M", "-d",
+                "disable_functions=header,header_remove,headers_list,headers_sent,curl_exec,curl_multi_exec,fsockopen,"
+                    + "pfsockopen,socket_connect,stream_socket_client",
             ]
-        case .python3: ["-I", "-S", "-B"]
+        // With the site's packages, for scripts that import them.
+        case .python3: ["-I", "-B", "-X", "utf8"]
         }
     }
 
