@@ -52,8 +52,7 @@ final class JobLog: Sendable {
             await flush()
             try? await Task.sleep(for: Self.pause)
         }
-        // The task is cancelled, and the last lines must still be written.
-        await Task { await flush() }.value
+        await flush()
     }
 
     private func flush() async {
@@ -68,8 +67,10 @@ final class JobLog: Sendable {
         do {
             let sealed = try dataKey.seal(
                 Array(JSONText.array(lines).text.utf8), label: JobResponses.logLabel(job.id, seq))
-            try await queue.append(
-                LogPiece(job: job.id, createdAt: job.createdAt, tenant: job.tenant, seq: seq, lines: sealed))
+            let piece = LogPiece(
+                job: job.id, createdAt: job.createdAt, tenant: job.tenant, seq: seq, lines: sealed)
+            // The attempt's end cancels this task, and what was printed must be stored all the same.
+            try await Task { try await queue.append(piece) }.value
         } catch {
             logger.warning("log lines not stored", metadata: ["job_id": "\(job.id)", "error": "\(error)"])
         }

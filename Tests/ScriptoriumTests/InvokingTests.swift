@@ -102,6 +102,23 @@ import Testing
         #expect(try JSONText(checking: response.body)["id"]?.string == job["id"]?.string)
     }
 
+    @Test func noLineOfAScriptIsLost() async throws {
+        let tenant = try await tenant()
+        try await tenant.save("leaf", "php", "echo 'leaf'; return 1;")
+        try await tenant.save(
+            "talker", "python3",
+            "import time\nprint('first', flush=True)\nplatform.api.get('leaf')\nprint('second')\ntime.sleep(0.3)\n"
+                + "for n in range(100): print(n)\nprint('last', end='')\nreturn 1")
+        for _ in 0..<5 {
+            let reply = try await tenant.send("GET", "/api/v2/talker")
+            let job = try #require(reply.header("X-Scriptorium-Job"))
+            let logs = try JSONText(checking: try await tenant.send("GET", "/api/v2/jobs/\(job)/logs").body)["resource"]
+            let lines = logs?.elements.compactMap { $0["text"]?.string } ?? []
+            #expect(lines.sorted() == (["first", "leaf", "second", "last"] + (0..<100).map { "\($0)" }).sorted())
+            #expect(logs?.elements.compactMap { $0["seq"]?.integer } == Array(1...104))
+        }
+    }
+
     @Test func twoHundredCallersGetTheirOwnAnswers() async throws {
         let tenant = try await tenant()
         try await tenant.save("number", "python3", "return {'n': event.request.parameters.n}")
