@@ -88,7 +88,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["CHost", "Core", "Database", "Outbound", "scriptorium", .logging],
             path: "Tests/TestSupport",
             swiftSettings: ours),
-        tests("WallTests", ["Database"]),
+        tests("WallTests", ["Database", "TestSupport"]),
         tests("CoreTests", ["Core"]),
         tests("DatabaseTests", ["Core", "Database", "TestSupport", .logging, .serviceLifecycle]),
         tests("ExecutionTests", ["CHost", "Core", "Execution", "TestSupport", "cell", .logging, .serviceLifecycle]),

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import TestSupport
 import Testing
 
 /// Imports run one way (the rooms' order in the README): a room imports only those below it.
