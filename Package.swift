@@ -93,6 +93,7 @@ let package = Package(
         tests("DatabaseTests", ["Core", "Database", "TestSupport", .logging, .serviceLifecycle]),
         tests("ExecutionTests", ["CHost", "Core", "Execution", "TestSupport", "cell", .logging, .serviceLifecycle]),
         tests("ScriptoriumTests", ["Core", "Database", "Outbound", "TestSupport"]),
+        tests("CatalogTests", ["Catalog", "Core", "Database", "TestSupport", .logging, .serviceLifecycle]),
         tests("JobQueueTests", ["Core", "Database", "JobQueue", "TestSupport", .logging, .serviceLifecycle]),
     ],
     swiftLanguageModes: [.v6],
