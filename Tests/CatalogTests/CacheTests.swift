@@ -12,12 +12,12 @@ import Testing
             #expect(try await there.catalog.app(key: made.apiKey)?.tenant.services.isEmpty == true)
             let id = try await here.catalog.services(made.id).create(here.draft("math", "return 1"), by: nil)
             #expect(try await here.catalog.tenant(made.id)?.services["math"]?.version == 1)
-            try await eventually("the other knows the service", within: .seconds(1)) {
+            try await eventually("the other knows the service", within: .seconds(5)) {
                 try await there.catalog.tenant(made.id)?.services["math"]?.id == id
             }
             #expect(try await here.catalog.services(made.id).update(id, here.draft("math", "return 2"), by: nil))
             #expect(try await here.catalog.tenant(made.id)?.services["math"]?.version == 2)
-            try await eventually("the other knows the version", within: .seconds(1)) {
+            try await eventually("the other knows the version", within: .seconds(5)) {
                 try await there.catalog.tenant(made.id)?.services["math"]?.version == 2
             }
             // What was accepted for the old version still finds it.
@@ -39,7 +39,7 @@ import Testing
                     Statement("test_suspend", "update tenant set suspended = true where id = $1::bigint"),
                     made.id.rawValue)
             }
-            try await eventually("the other knows", within: .seconds(1)) {
+            try await eventually("the other knows", within: .seconds(5)) {
                 try await there.catalog.tenant(made.id)?.suspended == true
             }
         }
@@ -53,7 +53,7 @@ import Testing
             #expect(try await there.catalog.app(key: key)?.app.id == app)
             #expect(try await here.catalog.apps(made.id).delete(app))
             #expect(try await here.catalog.app(key: key) == nil)
-            try await eventually("the key is unknown everywhere", within: .seconds(1)) {
+            try await eventually("the key is unknown everywhere", within: .seconds(5)) {
                 try await there.catalog.app(key: key) == nil
             }
             #expect(try await there.catalog.app(key: made.apiKey) != nil)

@@ -1,6 +1,7 @@
 import Core
 import Execution
 import Synchronization
+import TestSupport
 import Testing
 
 /// What a script asks of the platform.
@@ -86,7 +87,7 @@ import Testing
             return await Self.echo(call)
         }
         let task = Task { await executor.run(.python3, "platform.api.get('x')", host: host) }
-        try await eventually { !host.calls.isEmpty }
+        try await eventually("the script calls") { !host.calls.isEmpty }
         task.cancel()
         _ = await task.value
         #expect(wasCancelled.withLock { $0 })

@@ -1,6 +1,7 @@
 import Core
 import Execution
 import Glibc
+import TestSupport
 import Testing
 
 /// What a script's process can see and be.

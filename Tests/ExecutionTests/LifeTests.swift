@@ -3,6 +3,7 @@ import Execution
 import Glibc
 import Logging
 import ServiceLifecycle
+import TestSupport
 import Testing
 
 /// How the executor's processes begin, fail, and end.
@@ -66,7 +67,7 @@ import Testing
             let task = Task {
                 await executor.run(.python3, "import os\nprint(os.getpid(), flush=True)\nwhile True: pass", host: host)
             }
-            try await eventually { !host.lines.isEmpty }
+            try await eventually("the script prints") { !host.lines.isEmpty }
             return task
         }
         guard case .lost = await running.value.ending else {
@@ -97,7 +98,7 @@ import Testing
         try await withExecutor { executor in
             let host = TestHost()
             let task = Task { await executor.run(language, parentID[language], host: host) }
-            try await eventually { !host.lines.isEmpty }
+            try await eventually("the script prints") { !host.lines.isEmpty }
             let zygote = try #require(host.lines.first.flatMap { pid_t($0.text) })
             kill(zygote, SIGKILL)
             guard case .lost = await task.value.ending else {
@@ -119,7 +120,7 @@ import Testing
                 zygotes.insert(try #require(try await executor.value(language, source).integer))
             }
             #expect(zygotes.count == 4)
-            try await eventually { zygotes.count(where: isAlive) <= 1 }
+            try await eventually("the old zygotes are gone") { zygotes.count(where: isAlive) <= 1 }
         }
     }
 
@@ -131,9 +132,11 @@ import Testing
                 separator: "/")
             let before = descendants(of: cell)
             kill(pid_t(cell), SIGKILL)
-            try await eventually { await executor.run(.python3, "return 1").result?.returned?.integer == 1 }
-            try await eventually { !before.contains(where: isAlive) }
-            try await eventually { access("/" + folder, F_OK) != 0 }
+            try await eventually("Python answers again") {
+                await executor.run(.python3, "return 1").result?.returned?.integer == 1
+            }
+            try await eventually("the old processes are gone") { !before.contains(where: isAlive) }
+            try await eventually("the old directory is gone") { access("/" + folder, F_OK) != 0 }
         }
     }
 
@@ -141,13 +144,15 @@ import Testing
         try await withExecutor { executor in
             let value = try await executor.value(.python3, "import os\nreturn os.getppid()")
             let cell = try #require(value.integer.flatMap(parent(of:)))
-            try await eventually {
+            try await eventually("the parked processes are replaced") {
                 descendants(of: cell).contains { text(of: "/proc/\($0)/cmdline")?.contains("harness.js") == true }
             }
             for pid in descendants(of: cell) where text(of: "/proc/\(pid)/cmdline")?.contains("harness.js") == true {
                 kill(pid_t(pid), SIGKILL)
             }
-            try await eventually { await executor.run(.nodejs, "return 1;").result?.returned?.integer == 1 }
+            try await eventually("Node.js answers again") {
+                await executor.run(.nodejs, "return 1;").result?.returned?.integer == 1
+            }
         }
     }
 }

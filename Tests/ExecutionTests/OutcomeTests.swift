@@ -1,6 +1,7 @@
 import Core
 import Execution
 import Glibc
+import TestSupport
 import Testing
 
 /// How a script can end.
@@ -78,7 +79,7 @@ import Testing
         let report = await executor.run(language, sources[language])
         // On a loaded machine a tenth of a second holds less processor time.
         #expect(report.cpu > .milliseconds(5))
-        #expect(report.cpu < .seconds(2))
+        #expect(report.cpu < .seconds(15))
         #expect(report.peakMemoryBytes > 1 << 20)
         #expect(report.wall >= .milliseconds(100))
     }
@@ -133,7 +134,7 @@ import Testing
             Issue.record("\(report.ending)")
             return
         }
-        #expect(report.wall < .seconds(5))
+        #expect(report.wall < .seconds(15))
     }
 
     @Test func `The first result counts, and frames after it do not`() async {
@@ -160,8 +161,8 @@ import Testing
             """
         let report = await executor.run(.python3, source, host: host)
         #expect(report.result?.returned?.integer == 1)
-        #expect(report.wall < .seconds(3))
+        #expect(report.wall < .seconds(15))
         let pid = try #require(host.lines.first.flatMap { Int($0.text) })
-        try await eventually { !isAlive(pid) }
+        try await eventually("the process is gone") { !isAlive(pid) }
     }
 }

@@ -73,7 +73,7 @@ struct Sources: Sendable {
 
 extension ScriptExecutor {
     func run(
-        _ language: ScriptLanguage, _ source: String, event: String = "{}", wall: Duration = .seconds(20),
+        _ language: ScriptLanguage, _ source: String, event: String = "{}", wall: Duration = .seconds(30),
         logBytes: Int = 1 << 20, responseBytes: Int = 10 << 20, apiCalls: Int = 1000, host: TestHost = TestHost()
     ) async -> AttemptReport {
         let attempt = ScriptAttempt(
@@ -106,20 +106,6 @@ extension AttemptReport {
     var limit: LimitHit? {
         if case .limit(let hit) = ending { hit } else { nil }
     }
-}
-
-/// Waits until `condition` holds.
-func eventually(
-    within time: Duration = .seconds(10), _ what: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation,
-    _ condition: () async throws -> Bool
-) async throws {
-    let clock = ContinuousClock()
-    let deadline = clock.now + time
-    while clock.now < deadline {
-        if try await condition() { return }
-        try await Task.sleep(for: .milliseconds(5))
-    }
-    Issue.record(what ?? "it did not come true in time", sourceLocation: sourceLocation)
 }
 
 /// Whether a process is there; one that nobody has reaped yet is not.

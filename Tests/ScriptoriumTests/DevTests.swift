@@ -47,13 +47,13 @@ import Testing
         #expect(reply.text == #"{"success":true,"message":"Hello, Ada!"}"#)
         let job = try #require(reply.header("X-Scriptorium-Job"))
         first.program.signal(SIGTERM)
-        #expect(try await first.program.end(within: .seconds(20)) == 0, "\(first.program.text)")
+        #expect(try await first.program.end(within: .seconds(60)) == 0, "\(first.program.text)")
 
         let second = try await start(folder)
         #expect(second.credentials["api_key"] == first.credentials["api_key"])
         #expect(try await second.call("/api/v2/jobs/\(job)/response").text == reply.text)
         second.program.signal(SIGTERM)
-        #expect(try await second.program.end(within: .seconds(20)) == 0)
+        #expect(try await second.program.end(within: .seconds(60)) == 0)
 
         // Lost credentials can not be read back from the database: there are new ones.
         try FileManager.default.removeItem(atPath: "\(folder)/credentials.json")
@@ -61,7 +61,7 @@ import Testing
         #expect(third.credentials["api_key"] != first.credentials["api_key"])
         #expect(try await third.call("/api/v2/hello").status == 200)
         third.program.signal(SIGTERM)
-        _ = try await third.program.end(within: .seconds(20))
+        _ = try await third.program.end(within: .seconds(60))
     }
 
     @Test func itsPostgresDiesWithIt() async throws {
@@ -75,7 +75,7 @@ import Testing
         let again = try await start(folder("killed"))
         #expect(try await again.call("/health/ready").status == 200)
         again.program.signal(SIGTERM)
-        #expect(try await again.program.end(within: .seconds(20)) == 0)
+        #expect(try await again.program.end(within: .seconds(60)) == 0)
     }
 
     @Test func aPostgresThatDiesIsStartedAgain() async throws {
@@ -93,7 +93,7 @@ import Testing
         }
         #expect(try postmasters(of: folder("restarted")) != [postmaster])
         running.program.signal(SIGTERM)
-        #expect(try await running.program.end(within: .seconds(20)) == 0)
+        #expect(try await running.program.end(within: .seconds(60)) == 0)
     }
 
     @Test(arguments: [
@@ -115,7 +115,7 @@ import Testing
         var environment: [String: String] = [:]
         for (key, value) in settings { environment["SCRIPTORIUM_" + key] = value }
         let program = try await TestProgram(arguments, environment: environment)
-        let code = try await program.end(within: .seconds(20))
+        let code = try await program.end(within: .seconds(60))
         #expect(code != 0 && code != nil)
         #expect(program.text.contains(name), "\(program.text)")
     }

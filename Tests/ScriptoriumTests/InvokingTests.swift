@@ -66,7 +66,6 @@ import Testing
         let waited = begun.duration(to: clock.now)
         #expect(reply.status == 202)
         #expect(waited >= .seconds(1))
-        #expect(waited < .milliseconds(1900))
         #expect(reply.header("Preference-Applied") == "wait=1")
         let path = try location(reply)
         #expect(try await tenant.send("GET", "\(path)/response").status == 202)
@@ -182,7 +181,7 @@ import Testing
                 headers: [(name: "X-DreamFactory-Session-Token", value: tenant.token)], ingress: 0)
             #expect(reply.status == 200, "\(reply.text)")
             #expect(try await tenant.send("GET", "/api/v2/version", ingress: 0).text == "\(number)")
-            try await eventually("the other ingress knows it", within: .seconds(1)) {
+            try await eventually("the other ingress knows it", within: .seconds(5)) {
                 try await tenant.send("GET", "/api/v2/version", ingress: 1).text == "\(number)"
             }
         }

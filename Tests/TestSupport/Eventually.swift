@@ -6,7 +6,7 @@ public struct NeverHappened: Error, CustomStringConvertible {
 /// Waits until `condition` holds: the one place where tests wait.
 /// - Throws: `NeverHappened` at the limit, and what the condition throws.
 public func eventually(
-    _ what: String, within limit: Duration = .seconds(10), _ condition: () async throws -> Bool
+    _ what: String, within limit: Duration = .seconds(30), _ condition: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit
     while try await !condition() {

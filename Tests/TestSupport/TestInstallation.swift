@@ -121,7 +121,7 @@ public struct TestTenant: Sendable {
         guard reply.status == 201 else { throw NeverHappened(description: "not saved: \(reply.text)") }
         // The other ingress knows it within a second.
         for ingress in installation.ingresses.indices {
-            try await eventually("ingress \(ingress) knows \(name)", within: .seconds(2)) {
+            try await eventually("ingress \(ingress) knows \(name)", within: .seconds(10)) {
                 // A call that is refused for its body before a job is made, but not before the service is found.
                 let reply = try await send("POST", "/api/v2/\(name)", "{", ingress: ingress)
                 return reply.status == 400
