@@ -19,22 +19,26 @@ import Testing
         let folder = "\(TestFolder.path)/readme"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         symlink(Checkout.path("deploy"), "\(folder)/deploy")
-        var script =
-            "cd '\(folder)'\nset -u\ncurl() { command curl -sS \"$@\"; echo; }\nscriptorium() { '\(TestProgram.binary)' \"$@\"; }\n"
+        // The reader has the program in the PATH.
+        try FileManager.default.createDirectory(atPath: "\(folder)/bin", withIntermediateDirectories: true)
+        symlink(TestProgram.binary, "\(folder)/bin/scriptorium")
+        // What the quickstart leaves running ends with the reader's shell, whatever happens.
+        var script = """
+            cd '\(folder)'
+            set -u
+            PATH="$PWD/bin:$PATH"
+            curl() { command curl -sS "$@"; echo; }
+            trap 'kill $(sed -n "s/.*as process \\([0-9]*\\):.*/\\1/p" start.log)' EXIT
+
+            """
         for (number, step) in steps.enumerated() {
             // The program that is under test, on a port that is free.
             let commands = step.commands.replacing(
-                "deploy/quickstart", with: "deploy/quickstart --binary '\(TestProgram.binary)' --port 0")
+                "deploy/quickstart --keep",
+                with: "deploy/quickstart --binary \(TestProgram.binary) --port 0 --keep | tee start.log")
             script += "echo '=== \(number)'\n\(commands)\n"
         }
-        // Whatever happens, what runs in the background ends with the reader's shell.
         script += "echo '=== end'\n"
-        script =
-            "trap 'pkill -TERM -P $$; [ -z \"${DEV:-}\" ] || kill $DEV' EXIT\n"
-            + script.replacing(
-                "echo '=== 1'\n", with: "DEV=$(sed -n 's/.*as process \\([0-9]*\\):.*/\\1/p' start.log)\necho '=== 1'\n"
-            )
-        script = script.replacing("--port 0 --keep", with: "--port 0 --keep | tee start.log")
         try script.write(toFile: "\(folder)/readme.sh", atomically: true, encoding: .utf8)
         let shell = try await TestProgram(
             path: "/bin/bash", ["\(folder)/readme.sh"],
