@@ -42,7 +42,8 @@ struct Acceptance: Sendable {
             response =
                 try JobResponses(tenant: caller.tenant).outcome(of: result, requestID: caller.requestID).response
         } else {
-            response = JobView.accepted(job.id, status: .running)
+            let status = try await queue.job(job.id, of: caller.tenant.id)?.status
+            response = JobView.accepted(job.id, status: status ?? .queued)
         }
         if preferences.wait != nil {
             response.headers.append((name: "Preference-Applied", value: "wait=\(JSONText.number(seconds))"))

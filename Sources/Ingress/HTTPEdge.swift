@@ -33,7 +33,9 @@ struct HTTPEdge: HTTPResponder {
             metadata: [
                 "request_id": "\(requestID)", "method": "\(request.method)", "status": "\(answer.status)",
             ])
-        return Self.response(answer)
+        let response = Self.response(answer)
+        // What answers HEAD has no body, or the next answer on the connection would be read as one.
+        return request.method == .head ? response.createHeadResponse() : response
     }
 
     private func answer(_ request: Request, _ requestID: String) async throws -> ServiceResponse {
