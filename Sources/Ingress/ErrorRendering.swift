@@ -12,8 +12,7 @@ enum ErrorRendering {
         ]
         members += error.context
         var response = ServiceResponse.json(.object(members), status: error.status)
-        response.headers = [(name: "Content-Type", value: "application/problem+json")]
-        if let seconds = error.retryAfter { response.headers.append((name: "Retry-After", value: String(seconds))) }
+        response.headers = [(name: "Content-Type", value: "application/problem+json")] + error.headers
         return response
     }
 

@@ -26,8 +26,7 @@ extension HTTPEdge {
     /// - Throws: ``ServiceError`` 405 for a method that services do not have.
     func serviceRequest(_ request: Request, _ path: String, _ query: String) throws(ServiceError) -> ServiceRequest {
         guard let verb = Verb(rawValue: request.method.rawValue), Verb.callable.contains(verb) else {
-            throw ServiceError(
-                405, "\(request.method.rawValue) is not supported. Use GET, POST, PUT, PATCH or DELETE.")
+            throw .notAllowed(request.method.rawValue, on: path, allowed: Verb.callable)
         }
         // Steps upwards have no meaning here, and a script that joins paths must not take one.
         let segments = path.split(separator: "/").map { Query.decode($0) }.filter { $0 != ".." && $0 != "." }

@@ -11,12 +11,25 @@ import Testing
 
     @Test(arguments: [
         "[]", #"{"nonsense":1}"#, #"{"wall_seconds":"5"}"#, #"{"wall_seconds":-1}"#, #"{"max_body_bytes":1e12}"#,
-        #"{"call_depth":null}"#,
+        #"{"call_depth":65}"#, #"{"egress":"all"}"#, #"{"egress":[5]}"#, #"{"min_tier":"D"}"#,
     ])
     func aWrongOneIsNamed(text: String) throws {
         let json = try JSONText(checking: text)
         let error = #expect(throws: Quotas.Invalid.self) { try Quotas.check(json) }
         if let key = json.members.first?.key { #expect(error?.message.contains(key) == true) }
+    }
+
+    @Test func everyQuotaOfTheContractIsKnownAndMayBeLifted() throws {
+        let keys = """
+            rate_per_second rate_burst max_queued max_concurrent weight max_body_bytes sync_wait_seconds
+            sync_wait_max_seconds retention_seconds min_tier wall_seconds async_wall_seconds cpu_seconds memory_bytes
+            max_processes tmp_bytes log_bytes response_bytes api_calls call_depth jobs_per_day cpu_seconds_per_day egress
+            """.split { $0 == " " || $0 == "\n" }
+        let lifted = try JSONText(checking: "{" + keys.map { "\"\($0)\":null" }.joined(separator: ",") + "}")
+        try Quotas.check(lifted)
+        #expect(Quotas(json: lifted).wallSeconds == 86_400)
+        try Quotas.check(
+            try JSONText(checking: #"{"egress":["api.example","10.0.0.0/8"],"min_tier":"B","weight":2.5}"#))
     }
 
     @Test func aServiceLowersTheWallLimitAndNeverRaisesIt() throws {

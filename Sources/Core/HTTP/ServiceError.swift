@@ -8,6 +8,8 @@ public struct ServiceError: Error, Sendable, CustomStringConvertible {
     public var context: [(String, JSONText)]
     /// Seconds after which another try makes sense.
     public var retryAfter: Int?
+    /// With a 405, what would be allowed (RFC 9110 §15.5.6).
+    public var allowed: [Verb] = []
 
     public init(
         _ status: Int, _ message: String, code: Int? = nil, context: [(String, JSONText)] = [], retryAfter: Int? = nil
@@ -23,6 +25,24 @@ public struct ServiceError: Error, Sendable, CustomStringConvertible {
     public static func unauthorized(_ message: String) -> ServiceError { ServiceError(401, message) }
     public static func forbidden(_ message: String) -> ServiceError { ServiceError(403, message) }
     public static func notFound(_ message: String) -> ServiceError { ServiceError(404, message) }
+
+    /// 405, with what is allowed.
+    public static func notAllowed(_ method: String, on path: String, allowed: [Verb]) -> ServiceError {
+        let verbs = allowed.map(\.rawValue).joined(separator: ", ")
+        var error = ServiceError(405, "\(method) is not supported on '\(path)'. Use \(verbs).")
+        error.allowed = allowed
+        return error
+    }
+
+    /// The headers that go with the error.
+    public var headers: [(name: String, value: String)] {
+        var headers: [(name: String, value: String)] = []
+        if let retryAfter { headers.append((name: "Retry-After", value: String(retryAfter))) }
+        if !allowed.isEmpty {
+            headers.append((name: "Allow", value: allowed.map(\.rawValue).joined(separator: ", ")))
+        }
+        return headers
+    }
 
     /// `{"error":{"code","context","message","status_code"}}`
     public var json: JSONText {

@@ -21,8 +21,6 @@ public struct ServiceResponse: Sendable {
 
     /// An error in the documented shape.
     public static func error(_ error: ServiceError) -> ServiceResponse {
-        .json(
-            error.json, status: error.status,
-            headers: error.retryAfter.map { [(name: "Retry-After", value: String($0))] } ?? [])
+        .json(error.json, status: error.status, headers: error.headers)
     }
 }

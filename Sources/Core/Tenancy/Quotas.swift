@@ -13,10 +13,19 @@ public struct Quotas: Sendable, Hashable {
 
     public init() {}
 
-    /// Reads the JSON object that the tenant's row holds; a key that is missing keeps its default.
+    /// Reads the JSON object that the tenant's row holds: a key that is missing keeps its default, and null lifts the limit
+    /// as far as the installation's own bounds.
     public init(json: JSONText) {
-        func integer(_ key: String, _ value: inout Int) { if let given = json[key]?.integer { value = given } }
-        func double(_ key: String, _ value: inout Double) { if let given = json[key]?.double { value = given } }
+        let given = Dictionary(json.members.map { ($0.key, $0.value) }) { _, last in last }
+        func double(_ key: String, _ value: inout Double) {
+            guard let text = given[key] else { return }
+            value = text.double ?? Self.ranges[key]?.upperBound ?? value
+        }
+        func integer(_ key: String, _ value: inout Int) {
+            var wide = Double(value)
+            double(key, &wide)
+            value = Int(wide)
+        }
         integer("max_body_bytes", &maxBodyBytes)
         double("sync_wait_seconds", &syncWaitSeconds)
         double("sync_wait_max_seconds", &syncWaitMaxSeconds)
@@ -34,34 +43,61 @@ public struct Quotas: Sendable, Hashable {
         public let message: String
     }
 
-    /// Checks a `quotas` object as the operator gave it: known keys with values in their ranges.
+    /// Checks a `quotas` object as the operator gave it: known keys with values in their ranges, or null.
     /// - Throws: ``Invalid``, whose message names the key and the range.
     public static func check(_ json: JSONText) throws(Invalid) {
         guard json.kind == .object else { throw Invalid(message: "'quotas' must be an object.") }
-        for (key, value) in json.members {
-            guard let range = ranges[key] else {
-                let known = ranges.keys.sorted().joined(separator: ", ")
-                throw Invalid(message: "Unknown quota '\(key)'. Known here: \(known).")
-            }
-            guard let number = value.double, range.contains(number) else {
-                throw Invalid(
-                    message: "Quota '\(key)' must be a number from \(JSONText.number(range.lowerBound))"
-                        + " to \(JSONText.number(range.upperBound)).")
+        for (key, value) in json.members where !value.isNull {
+            switch key {
+            case "min_tier":
+                guard ["A", "B", "C"].contains(value.string) else {
+                    throw Invalid(message: "Quota 'min_tier' must be \"A\", \"B\", \"C\" or null.")
+                }
+            case "egress":
+                let isList = value.kind == .array && value.elements.allSatisfy { $0.kind == .string }
+                guard ["none", "platform"].contains(value.string) || isList else {
+                    throw Invalid(
+                        message: "Quota 'egress' must be \"none\", \"platform\" or a list of hosts and networks.")
+                }
+            default: try checkNumber(key, value)
             }
         }
     }
 
-    /// The quotas of this version and what each may be.
+    private static func checkNumber(_ key: String, _ value: JSONText) throws(Invalid) {
+        guard let range = ranges[key] else {
+            let known = (Array(ranges.keys) + ["egress", "min_tier"]).sorted().joined(separator: ", ")
+            throw Invalid(message: "Unknown quota '\(key)'. Known are: \(known).")
+        }
+        guard let number = value.double, range.contains(number) else {
+            throw Invalid(
+                message: "Quota '\(key)' must be a number from \(JSONText.number(range.lowerBound))"
+                    + " to \(JSONText.number(range.upperBound)), or null for no limit.")
+        }
+    }
+
+    /// Every quota that is a number (contract.md §8), and what it may be. Those without a property are stored only.
     static let ranges: [String: ClosedRange<Double>] = [
+        "rate_per_second": 0...1_000_000,
+        "rate_burst": 0...1_000_000,
+        "max_queued": 0...100_000_000,
+        "max_concurrent": 1...100_000,
+        "weight": 0.01...1000,
         "max_body_bytes": 1...Double(64 << 20),
         "sync_wait_seconds": 0...3600,
         "sync_wait_max_seconds": 0...3600,
         "retention_seconds": 60...31_536_000,
         "wall_seconds": 0.05...86_400,
         "async_wall_seconds": 0.05...604_800,
+        "cpu_seconds": 0.01...604_800,
+        "memory_bytes": Double(16 << 20)...Double(1 << 40),
+        "max_processes": 1...4096,
+        "tmp_bytes": 0...Double(1 << 40),
         "log_bytes": 0...Double(64 << 20),
         "response_bytes": 1...Double(64 << 20),
         "api_calls": 0...1_000_000,
         "call_depth": 0...64,
+        "jobs_per_day": 0...1_000_000_000,
+        "cpu_seconds_per_day": 0...1_000_000_000,
     ]
 }

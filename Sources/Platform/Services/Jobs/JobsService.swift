@@ -17,9 +17,7 @@ struct JobsService: BuiltInService {
                 "\(request.verb.rawValue) requests without a resource are not currently supported by the 'jobs' service."
             )
         }
-        guard request.verb == .get else {
-            throw ServiceError(405, "\(request.verb.rawValue) is not supported on 'jobs/\(request.resource)'. Use GET.")
-        }
+        try request.allow(.get)
         guard let id = JobID(String(first)), let record = try await visible(id, caller) else {
             throw ServiceError.notFound("Job '\(first)' not found.")
         }

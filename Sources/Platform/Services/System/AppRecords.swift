@@ -18,7 +18,8 @@ struct AppRecords {
         case (.get, let id?): return .json(query.select(Self.record(try find(id, caller))))
         case (.post, nil): return try await create(RecordBody(request).records, apps, query, request)
         case (.post, _?):
-            throw ServiceError(405, "POST makes an app at 'system/app'. Use PATCH to change one.")
+            throw ServiceError.notAllowed(
+                "POST", on: "system/\(request.resource)", allowed: [.get, .put, .patch, .delete])
         case (.delete, let id):
             let targets = try targets(id, query, caller)
             for app in targets where try await !apps.delete(app.id) { throw Self.missing(String(app.id)) }

@@ -19,7 +19,8 @@ struct ServiceRecords {
         case (.get, let id?): return .json(query.select(Self.record(try await find(id, services))))
         case (.post, nil): return try await create(RecordBody(request).records, services, query, request, caller)
         case (.post, _?):
-            throw ServiceError(405, "POST makes a service at 'system/service'. Use PATCH to change one.")
+            throw ServiceError.notAllowed(
+                "POST", on: "system/\(request.resource)", allowed: [.get, .put, .patch, .delete])
         case (.delete, let id):
             let ids = try Self.targets(id, query)
             var gone: [Services.Record] = []

@@ -29,8 +29,6 @@ extension ServiceRequest {
     /// - Throws: ``ServiceError`` 405 for a verb that is not among these.
     func allow(_ verbs: Verb...) throws(ServiceError) {
         guard !verbs.contains(verb) else { return }
-        let allowed = verbs.map(\.rawValue).joined(separator: ", ")
-        throw ServiceError(
-            405, "\(verb.rawValue) is not supported on '\(service)/\(resource)'. Use \(allowed).")
+        throw .notAllowed(verb.rawValue, on: "\(service)/\(resource)", allowed: verbs)
     }
 }
