@@ -1,49 +1,63 @@
 /// An HTTP request that leaves this process.
 public struct HTTPCall: Sendable {
+    /// Any method, such as `PATCH`, written as it is sent.
     public var method: String
+    /// An absolute `http:` or `https:` URL.
     public var url: String
+    /// Sent in this order. A name may come more than once, a value may be empty.
     public var headers: [(name: String, value: String)]
     public var body: [UInt8]
-    /// For the whole call, from the connection to the last byte.
+    /// For the whole call, from the wait for a connection to the last byte. At most 24 days.
     public var timeout: Duration
+    /// How many bytes the answer may have, its headers and body together.
+    public var replyLimit: Int
 
     public init(
         method: String = "GET", url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
-        timeout: Duration = .seconds(60)
+        timeout: Duration = .seconds(60), replyLimit: Int = 64 << 20
     ) {
         self.method = method
         self.url = url
         self.headers = headers
         self.body = body
         self.timeout = timeout
+        self.replyLimit = replyLimit
     }
 }
 
-/// The answer to an ``HTTPCall``.
-public struct HTTPReply: Sendable {
-    public var status: Int
-    /// As they were received.
-    public var headers: [(name: String, value: String)]
-    public var body: [UInt8]
-
-    /// The first value of a header, whatever the case of its name.
-    public func header(_ name: String) -> String? {
-        headers.first { $0.name.lowercased() == name.lowercased() }?.value
+extension HTTPCall {
+    /// Refuses what would make another request than the one that is meant.
+    /// - Throws: ``OutboundError`` with ``OutboundError/Code/invalid``
+    func check() throws(OutboundError) {
+        guard Self.isToken(method) else { throw OutboundError(.invalid, "The method is not a word.") }
+        let isHTTP = ["http://", "https://"].contains { scheme in
+            // libcurl is lenient with a third slash, and takes the path for the host.
+            url.prefix(scheme.count).lowercased() == scheme
+                && url.dropFirst(scheme.count).first.map { $0 != "/" } ?? false
+        }
+        guard isHTTP, !url.utf8.contains(where: Self.isControl) else {
+            throw OutboundError(.invalid, "The URL is not one of http: or https:.")
+        }
+        for (name, value) in headers {
+            guard Self.isToken(name) else { throw OutboundError(.invalid, "The name of a header is not a word.") }
+            guard !value.utf8.contains(where: { Self.isControl($0) && $0 != UInt8(ascii: "\t") }) else {
+                throw OutboundError(.invalid, "The header '\(name)' holds a line break or another control character.")
+            }
+        }
     }
 
-    /// The body as UTF-8, repaired where it is not.
-    public var text: String { String(decoding: body, as: UTF8.self) }
-}
-
-/// Why an ``HTTPCall`` has no answer.
-public struct OutboundError: Error, Sendable, CustomStringConvertible {
-    public enum Code: Sendable, Hashable {
-        case couldNotConnect, timedOut, tooLarge, cancelled, invalid, other
+    /// RFC 9110, 5.6.2: what methods and names of headers are made of.
+    private static func isToken(_ text: String) -> Bool {
+        !text.isEmpty
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"):
+                    true
+                default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+                }
+            }
     }
 
-    public let code: Code
-    /// One sentence, without secrets.
-    public let message: String
-
-    public var description: String { message }
+    private static func isControl(_ byte: UInt8) -> Bool { byte < 0x20 || byte == 0x7f }
 }

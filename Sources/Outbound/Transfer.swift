@@ -4,65 +4,35 @@ import Synchronization
 
 /// One call in libcurl's hands.
 ///
-/// It is made by the caller, used by the client's thread alone while it is under way, and ended once: hence unchecked.
+/// It is made by the caller, used by the loop's thread alone while it is under way, and ended once: hence unchecked.
 final class Transfer: @unchecked Sendable {
     let handle: UnsafeMutableRawPointer
-    private let headerList: UnsafeMutablePointer<curl_slist>?
-    private let body: [UInt8]
-    private var received = HTTPReply(status: 0, headers: [], body: [])
+    /// When its time is up.
+    let deadline: ContinuousClock.Instant
+    private let headerLines: UnsafeMutablePointer<curl_slist>?
+    private let limit: Int
+    private var receivedBytes = 0
+    private var reply = HTTPReply(status: 0, headers: [], body: [])
     private let continuation = Mutex<CheckedContinuation<HTTPReply, any Error>?>(nil)
 
-    private static let largestReply = 64 << 20
+    /// libcurl keeps milliseconds in 32 bits.
+    private static let longestTime = Duration.milliseconds(Int32.max)
 
-    /// - Throws: ``OutboundError`` for headers that would break the request.
+    /// - Throws: ``OutboundError`` for a call that can not be sent as it is.
     init(_ call: HTTPCall) throws(OutboundError) {
-        for header in call.headers where (header.name + header.value).utf8.contains(where: { $0 < 0x20 && $0 != 9 }) {
-            throw OutboundError(code: .invalid, message: "The header '\(header.name)' holds a line break.")
-        }
-        guard let handle = curl_easy_init() else {
-            throw OutboundError(code: .other, message: "libcurl has no handle to give.")
-        }
+        try call.check()
+        guard let handle = curl_easy_init() else { throw OutboundError(.other, "libcurl has no handle to give.") }
         self.handle = handle
-        body = call.body
-        // `Name;` is how libcurl is told of an empty value; without Expect no server makes the body wait.
-        let lines = call.headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" } + ["Expect:"]
-        headerList = lines.reduce(nil) { curl_slist_append($0, $1) }
-
-        host_curl_set_text(handle, CURLOPT_URL, call.url)
-        host_curl_set_text(handle, CURLOPT_CUSTOMREQUEST, call.method)
-        host_curl_set_text(handle, CURLOPT_PROTOCOLS_STR, "http,https")
-        host_curl_set_text(handle, CURLOPT_PROXY, "")
-        host_curl_set_long(handle, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
-        host_curl_set_long(handle, CURLOPT_NOSIGNAL, 1)
-        host_curl_set_long(handle, CURLOPT_FOLLOWLOCATION, 0)
-        let milliseconds =
-            call.timeout.components.seconds * 1000 + call.timeout.components.attoseconds / 1_000_000_000_000_000
-        host_curl_set_long(handle, CURLOPT_TIMEOUT_MS, Int(max(1, milliseconds)))
-        host_curl_set_headers(handle, headerList)
-        if call.method == "HEAD" { host_curl_set_long(handle, CURLOPT_NOBODY, 1) }
-        if !body.isEmpty || ["POST", "PUT", "PATCH"].contains(call.method) {
-            host_curl_set_large(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
-            // Copied: the handle keeps the bytes.
-            body.withUnsafeBufferPointer { bytes in
-                _ = host_curl_set_pointer(
-                    handle, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: bytes.baseAddress))
-            }
-            if body.isEmpty { host_curl_set_text(handle, CURLOPT_COPYPOSTFIELDS, "") }
-        }
-        let context = Unmanaged.passUnretained(self).toOpaque()
-        host_curl_set_pointer(handle, CURLOPT_WRITEDATA, context)
-        host_curl_set_pointer(handle, CURLOPT_HEADERDATA, context)
-        host_curl_set_take(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
-            Transfer.take(bytes, size * count, context) { $0.takeBody($1) }
-        }
-        host_curl_set_take(handle, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
-            Transfer.take(bytes, size * count, context) { $0.takeHeader($1) }
-        }
+        headerLines = Self.lines(for: call).reduce(nil) { curl_slist_append($0, $1) }
+        limit = call.replyLimit
+        deadline = ContinuousClock.now + min(call.timeout, Self.longestTime)
+        let refused = (request(call) + surroundings() + callbacks()).first { $0 != CURLE_OK }
+        if let refused { throw OutboundError(refused) }
     }
 
     deinit {
         curl_easy_cleanup(handle)
-        curl_slist_free_all(headerList)
+        curl_slist_free_all(headerLines)
     }
 
     func whenEnded(_ continuation: CheckedContinuation<HTTPReply, any Error>) {
@@ -77,52 +47,112 @@ final class Transfer: @unchecked Sendable {
         waiting?.resume(with: outcome.mapError { $0 })
     }
 
+    /// Limits it to the time that is left until its deadline.
+    func limitTime() {
+        let left = (deadline - .now) / .milliseconds(1)
+        // Nought would be no limit.
+        host_curl_set_long(handle, CURLOPT_TIMEOUT_MS, Int(max(left, 1)))
+    }
+
     /// What a transfer that libcurl has ended comes to.
     func outcome(_ result: CURLcode) -> Result<HTTPReply, OutboundError> {
-        guard result == CURLE_OK else {
-            let text = String(cString: curl_easy_strerror(result))
-            switch result {
-            case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST:
-                return .failure(OutboundError(code: .couldNotConnect, message: "\(text)."))
-            case CURLE_OPERATION_TIMEDOUT: return .failure(OutboundError(code: .timedOut, message: "\(text)."))
-            case CURLE_WRITE_ERROR:
-                return .failure(
-                    OutboundError(code: .tooLarge, message: "The answer is larger than \(Self.largestReply) bytes."))
-            default: return .failure(OutboundError(code: .other, message: "\(text)."))
+        guard result == CURLE_OK else { return .failure(OutboundError(result)) }
+        host_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &reply.status)
+        return .success(reply)
+    }
+}
+
+// What libcurl is asked to do.
+extension Transfer {
+    private static func lines(for call: HTTPCall) -> [String] {
+        var lines = call.headers.map { name, value in
+            // `Name;` is how libcurl is told of an empty value, which `Name:` would take away.
+            value.utf8.allSatisfy { $0 == 0x20 || $0 == 0x09 } ? "\(name);" : "\(name): \(value)"
+        }
+        // No server makes the body wait, and libcurl's guess at a type, that of a form, is not sent.
+        lines.append("Expect:")
+        if !call.headers.contains(where: { $0.name.lowercased() == "content-type" }) { lines.append("Content-Type:") }
+        return lines
+    }
+
+    private func request(_ call: HTTPCall) -> [CURLcode] {
+        var set = [
+            host_curl_set_text(handle, CURLOPT_URL, call.url),
+            host_curl_set_text(handle, CURLOPT_CUSTOMREQUEST, call.method),
+            host_curl_set_headers(handle, headerLines),
+        ]
+        // RFC 9110, 8.6: these say how long their body is even where it is empty.
+        if !call.body.isEmpty || ["POST", "PUT", "PATCH"].contains(call.method) {
+            set.append(host_curl_set_large(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(call.body.count)))
+            // The byte more is not sent: it gives an empty body an address too. libcurl copies.
+            (call.body + [0]).withUnsafeBytes { bytes in
+                let start = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+                set.append(host_curl_set_pointer(handle, CURLOPT_COPYPOSTFIELDS, start))
             }
         }
-        var status = 0
-        host_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
-        received.status = status
-        return .success(received)
+        if call.method == "HEAD" { set.append(host_curl_set_long(handle, CURLOPT_NOBODY, 1)) }
+        return set
     }
 
+    private func surroundings() -> [CURLcode] {
+        [
+            host_curl_set_text(handle, CURLOPT_PROTOCOLS_STR, "http,https"),
+            // Empty, not absent: the environment's proxies do not count either.
+            host_curl_set_text(handle, CURLOPT_PROXY, ""),
+            host_curl_set_long(handle, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1)),
+            host_curl_set_long(handle, CURLOPT_NOSIGNAL, 1),
+            host_curl_set_long(handle, CURLOPT_FOLLOWLOCATION, 0),
+            // A call that ends while its host is looked up must not hold the thread, and so all others, until the
+            // resolver gives up.
+            host_curl_set_long(handle, CURLOPT_QUICK_EXIT, 1),
+        ]
+    }
+
+    private func callbacks() -> [CURLcode] {
+        // The loop keeps this transfer for as long as libcurl may call back.
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        return [
+            host_curl_set_pointer(handle, CURLOPT_WRITEDATA, context),
+            host_curl_set_pointer(handle, CURLOPT_HEADERDATA, context),
+            host_curl_set_take(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
+                Transfer.take(bytes, size * count, context) { $0.reply.body.append(contentsOf: $1) }
+            },
+            host_curl_set_take(handle, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
+                Transfer.take(bytes, size * count, context) { $0.takeHeader($1) }
+            },
+        ]
+    }
+}
+
+// What libcurl brings.
+extension Transfer {
+    /// - Returns: `count`; any other number ends the transfer.
     private static func take(
         _ bytes: UnsafeMutablePointer<CChar>?, _ count: Int, _ context: UnsafeMutableRawPointer?,
-        _ taking: (Transfer, UnsafeRawBufferPointer) -> Bool
+        _ keep: (Transfer, UnsafeRawBufferPointer) -> Void
     ) -> Int {
-        guard let context else { return 0 }
+        guard let context else { return -1 }
         let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
-        // Another number than was given ends the transfer.
-        return taking(transfer, UnsafeRawBufferPointer(start: bytes, count: count)) ? count : 0
+        transfer.receivedBytes += count
+        guard transfer.receivedBytes <= transfer.limit else { return -1 }
+        keep(transfer, UnsafeRawBufferPointer(start: bytes, count: count))
+        return count
     }
 
-    private func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard received.body.count + bytes.count <= Self.largestReply else { return false }
-        received.body.append(contentsOf: bytes)
-        return true
-    }
-
-    private func takeHeader(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        let line = String(decoding: bytes, as: UTF8.self)
-        if line.hasPrefix("HTTP/") {
+    private func takeHeader(_ line: UnsafeRawBufferPointer) {
+        if line.starts(with: "HTTP/".utf8) {
             // A new head: what came before it was an interim answer.
-            received.headers = []
-        } else if let colon = line.firstIndex(of: ":") {
-            let value = line[line.index(after: colon)...].drop { $0.isWhitespace }
-            received.headers.append(
-                (name: String(line[..<colon]), value: String(value.prefix { !$0.isNewline })))
+            reply.headers = []
+        } else if let colon = line.firstIndex(of: UInt8(ascii: ":")) {
+            // Bytes, not characters: a mark that joins the colon would hide it.
+            let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d || $0 == 0x0a }
+            let value = line[(colon + 1)...].drop(while: isSpace)
+            let end = value.lastIndex { !isSpace($0) }.map { $0 + 1 } ?? value.startIndex
+            reply.headers.append(
+                (
+                    name: String(decoding: line[..<colon], as: UTF8.self),
+                    value: String(decoding: value[..<end], as: UTF8.self)
+                ))
         }
-        return true
     }
 }
