@@ -10,12 +10,13 @@ begin
     if not exists (select from pg_roles where rolname = 'scriptorium_system') then
         create role scriptorium_system nologin;
     end if;
-    if not pg_has_role(current_user, 'scriptorium_tenant', 'member') then
-        execute format('grant scriptorium_tenant to %I', current_user);
-    end if;
-    if not pg_has_role(current_user, 'scriptorium_system', 'member') then
-        execute format('grant scriptorium_system to %I', current_user);
-    end if;
+    -- Again even where the membership is there: since PostgreSQL 16 who makes a role is its member without its rights.
+    begin
+        execute format('grant scriptorium_tenant, scriptorium_system to %I', current_user);
+    exception when insufficient_privilege then
+        -- Somebody else made the roles, and granted them or did not: the next statements tell.
+        null;
+    end;
 end
 $$;
 

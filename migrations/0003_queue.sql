@@ -42,15 +42,18 @@ create table result (
 ) partition by range (created_at);
 create table result_default partition of result default;
 
--- A script's output in pieces of several lines, sealed.
+-- A script's output in pieces of several lines, sealed. A job's lines are numbered in the order of the key, through all of
+-- its attempts; an attempt that another worker runs anew has pieces of its own.
 create table log (
     id uuid not null,
     created_at timestamptz not null,
     tenant bigint not null,
-    -- Of the piece's first line. Lines are numbered through all attempts of a job.
-    seq bigint not null,
+    attempt smallint not null,
+    worker bigint not null,
+    piece integer not null,
+    line_count integer not null,
     lines bytea not null,
-    primary key (id, created_at, seq)
+    primary key (id, created_at, attempt, worker, piece)
 ) partition by range (created_at);
 create table log_default partition of log default;
 
@@ -64,6 +67,8 @@ create table ready (
     attempt smallint not null,
     primary key (class, seq)
 );
+-- A job stands in the queue once; and it is found there when it is asked for.
+create unique index ready_id on ready (id);
 
 create table run (
     id uuid primary key,
@@ -85,6 +90,7 @@ create table delayed (
     attempt smallint not null,
     primary key (run_at, id)
 );
+create unique index delayed_id on delayed (id);
 
 -- A worker process. Its id is its epoch: a worker that was given up comes back under a new one.
 create table worker (
@@ -115,28 +121,37 @@ alter table ready set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_
 alter table run set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 alter table delayed set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 
--- Makes the partitions of today and of the next days, where they are missing.
+-- Makes the partitions of today and of the next days, and returns how many are still missing.
+--
+-- A new partition needs its parent for itself for a moment. Behind a long reader it would wait, and everybody behind it: so it
+-- waits half a second at most, and is tried again later.
 -- It runs with the rights of the tables' owner, because only an owner can add a partition.
 create function ensure_partitions_1(p_days integer) returns integer
-    language plpgsql security definer set search_path = public, pg_temp set timezone = 'UTC'
+    language plpgsql security definer set search_path = public, pg_temp set timezone = 'UTC' set lock_timeout = '500ms'
     as $$
 declare
-    made integer := 0;
+    missing integer := 0;
     parent text;
     day date;
 begin
-    perform pg_advisory_xact_lock(hashtext('scriptorium.partitions'));
+    if not pg_try_advisory_xact_lock(hashtext('scriptorium.partitions')) then
+        return 0;
+    end if;
     foreach parent in array array['job', 'result', 'log'] loop
         for day in select generate_series(current_date, current_date + p_days, interval '1 day')::date loop
             if to_regclass(format('%I', parent || '_' || to_char(day, 'YYYYMMDD'))) is null then
-                execute format(
-                    'create table %I partition of %I for values from (%L) to (%L)',
-                    parent || '_' || to_char(day, 'YYYYMMDD'), parent, day::timestamptz, (day + 1)::timestamptz);
-                made := made + 1;
+                begin
+                    execute format(
+                        'create table %I partition of %I for values from (%L) to (%L)',
+                        parent || '_' || to_char(day, 'YYYYMMDD'), parent, day::timestamptz, (day + 1)::timestamptz);
+                exception when lock_not_available or check_violation then
+                    -- Of a day that has begun without its partition the rows are in the default one, where they can stay.
+                    missing := missing + 1;
+                end;
             end if;
         end loop;
     end loop;
-    return made;
+    return missing;
 end
 $$;
 revoke execute on function ensure_partitions_1(integer) from public;
@@ -156,6 +171,8 @@ create function enqueue_1(
 declare
     accepted bigint;
 begin
+    -- A repeat must see what the first try has done: it waits for the first try's end, should that still be under way.
+    perform pg_advisory_xact_lock(hashtextextended(p_ids[1]::text, 0));
     with input as (
         select *
         from unnest(
@@ -216,11 +233,14 @@ begin
         ), started as (
             insert into run (id, created_at, tenant, class, worker, attempt, started_at)
             select t.id, t.created_at, t.tenant, t.class, p_worker, t.attempt, clock_timestamp() from taken t
+            on conflict do nothing
+            returning run.id
         )
         select
             t.id, t.created_at, t.tenant, j.asynchronous, t.attempt, j.max_attempts, j.service, j.service_id, j.version,
             j.method, j.wall_ms, j.ingress, j.request
         from taken t
+        join started s on s.id = t.id
         join job j on j.id = t.id and j.created_at = t.created_at
         order by t.class, t.seq;
 end
@@ -312,7 +332,36 @@ begin
 end
 $$;
 
--- Puts back what a worker did not end; `p_spent` says whether that costs the job an attempt.
+-- Says that a worker lives, and puts back what it does not know of: runs whose claim it never got the answer of. Null where
+-- the worker has been given up.
+create function heartbeat_1(p_worker bigint, p_held uuid[]) returns bigint
+    language plpgsql security definer set search_path = public, pg_temp
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+    as $$
+declare
+    returned bigint;
+begin
+    update worker set heartbeat_at = now() where id = p_worker;
+    if not found then
+        return null;
+    end if;
+    with back as (
+        -- An answer that is still on its way is younger.
+        delete from run r
+        where r.worker = p_worker and r.started_at < now() - interval '30 seconds' and r.id <> all (p_held)
+        returning r.class, r.tenant, r.id, r.created_at, r.attempt
+    ), queued as (
+        insert into ready (class, tenant, id, created_at, attempt)
+        select b.class, b.tenant, b.id, b.created_at, b.attempt from back b
+        returning 1
+    )
+    select count(*) into returned from queued;
+    return returned;
+end
+$$;
+
+-- Puts back what a worker did not end. Where that costs the job an attempt (`p_spent`), the next one waits a little, twice as
+-- long each time.
 create function release_1(p_worker bigint, p_ids uuid[], p_spent boolean) returns bigint
     language plpgsql security definer set search_path = public, pg_temp
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
@@ -325,13 +374,35 @@ begin
         returning r.class, r.tenant, r.id, r.created_at, r.attempt
     ), queued as (
         insert into ready (class, tenant, id, created_at, attempt)
-        select b.class, b.tenant, b.id, b.created_at, b.attempt + p_spent::integer from back b
+        select b.class, b.tenant, b.id, b.created_at, b.attempt from back b where not p_spent
+        returning 1
+    ), put_off as (
+        insert into delayed (run_at, class, tenant, id, created_at, attempt)
+        select
+            now() + least(interval '5 minutes', interval '1 second' * 2 ^ (b.attempt - 1)) * (0.5 + random()),
+            b.class, b.tenant, b.id, b.created_at, b.attempt + 1
+        from back b where p_spent
         returning 1
     )
-    select count(*) into released from queued;
+    select (select count(*) from queued) + (select count(*) from put_off) into released;
     return released;
 end
 $$;
+
+-- Stores pieces of output, of attempts that still hold their runs: nothing comes late, so the lines' numbers stand.
+create function append_logs_1(
+    p_ids uuid[], p_attempts smallint[], p_workers bigint[], p_pieces integer[], p_line_counts integer[], p_lines bytea[]
+) returns void
+    language sql security definer set search_path = public, pg_temp
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+    as $$
+        insert into log (id, created_at, tenant, attempt, worker, piece, line_count, lines)
+        select r.id, r.created_at, r.tenant, i.attempt, i.worker, i.piece, i.line_count, i.lines
+        from unnest(p_ids, p_attempts, p_workers, p_pieces, p_line_counts, p_lines)
+            as i (id, attempt, worker, piece, line_count, lines)
+        join run r on r.id = i.id and r.worker = i.worker and r.attempt = i.attempt
+        on conflict do nothing
+    $$;
 
 -- Moves delayed jobs whose time has come into the queue.
 create function promote_1(p_limit integer) returns bigint
@@ -365,7 +436,8 @@ begin
     for f in
         select p.oid::regprocedure from pg_proc p
         where p.pronamespace = 'public'::regnamespace
-            and p.proname in ('enqueue_1', 'claim_1', 'finish_1', 'reap_1', 'release_1', 'promote_1', 'results_1')
+            and p.proname in ('enqueue_1', 'claim_1', 'finish_1', 'reap_1', 'heartbeat_1', 'release_1',
+                'append_logs_1', 'promote_1', 'results_1')
     loop
         execute format('alter function %s owner to scriptorium_system', f);
         execute format('revoke execute on function %s from public', f);

@@ -42,8 +42,9 @@ struct Acceptance: Sendable {
             response =
                 try JobResponses(tenant: caller.tenant).outcome(of: result, requestID: caller.requestID).response
         } else {
-            let status = try await queue.job(job.id, of: caller.tenant.id)?.status
-            response = JobView.accepted(job.id, status: status ?? .queued)
+            // The job stands whatever this look says: its id must reach the caller.
+            let record = try? await queue.job(job.id, of: caller.tenant.id)
+            response = JobView.accepted(job.id, status: record?.status ?? .queued)
         }
         if preferences.wait != nil {
             response.headers.append((name: "Preference-Applied", value: "wait=\(JSONText.number(seconds))"))

@@ -8,11 +8,11 @@ public struct FinishedAttempt: Sendable {
     public var status: JobStatus
     public var cpu: Duration
     public var peakMemoryBytes: Int
-    /// A sealed ``JobOutcome``.
-    public var outcome: [UInt8]
+    /// A sealed ``JobOutcome``; nil where there is no key to seal with.
+    public var outcome: [UInt8]?
 
     public init(
-        job: ClaimedJob, worker: WorkerID, status: JobStatus, cpu: Duration, peakMemoryBytes: Int, outcome: [UInt8]
+        job: ClaimedJob, worker: WorkerID, status: JobStatus, cpu: Duration, peakMemoryBytes: Int, outcome: [UInt8]?
     ) {
         self.job = job
         self.worker = worker

@@ -31,15 +31,16 @@ public final class JobQueue: Service, Sendable {
             notifier.ready()
             return jobs.map { _ in }
         }
-        finishes = Batcher(size: { $0.outcome.count + 200 }) { attempts in
+        finishes = Batcher(size: { ($0.outcome?.count ?? 0) + 200 }) { attempts in
             try await Self.finish(attempts, database, notifier)
         }
         logs = Batcher(size: { $0.lines.count + 100 }) { pieces in
             _ = try await database.system.execute(
                 SystemStatements.appendLogs,
                 [
-                    SQLArray(pieces.map(\.job)), SQLArray(pieces.map(\.createdAt)),
-                    SQLArray(pieces.map(\.tenant.rawValue)), SQLArray(pieces.map(\.seq)), SQLArray(pieces.map(\.lines)),
+                    SQLArray(pieces.map(\.job)), SQLArray(pieces.map { Int16($0.attempt) }),
+                    SQLArray(pieces.map(\.worker.rawValue)), SQLArray(pieces.map(\.piece)),
+                    SQLArray(pieces.map(\.lineCount)), SQLArray(pieces.map(\.lines)),
                 ])
             return pieces.map { _ in }
         }
@@ -91,11 +92,14 @@ public final class JobQueue: Service, Sendable {
         return WorkerID(rawValue: try row.decode(Int64.self))
     }
 
-    /// Says that a worker lives; false where it has been given up, and must stop what it runs.
-    public func heartbeat(_ worker: WorkerID) async throws -> Bool {
-        try await database.system.transaction { sql in
-            try !sql.query(SystemStatements.heartbeat, worker.rawValue).isEmpty
-        }
+    /// Says that a worker lives, and which jobs it holds; others that are booked on it for long go back into the queue.
+    /// - Returns: false where it has been given up, and must stop what it runs.
+    public func heartbeat(_ worker: WorkerID, holding jobs: [JobID]) async throws -> Bool {
+        let rows = try await database.system.execute(
+            SystemStatements.heartbeat, [worker.rawValue, SQLArray(jobs)])
+        guard let returned = try rows.first?.decode(Int64?.self) else { return false }
+        if returned > 0 { notifier.ready() }
+        return true
     }
 
     /// Says that a worker is gone and runs nothing any more.

@@ -1,7 +1,7 @@
 import Core
 import Database
 
-/// What is known of a job, wherever it stands.
+/// What is known of a job, wherever it stands, without its payload and its response.
 public struct JobRecord: Sendable {
     public let id: JobID
     public let createdAt: Timestamp
@@ -12,27 +12,28 @@ public struct JobRecord: Sendable {
     public let isAsynchronous: Bool
     public let maxAttempts: Int
     public let status: JobStatus
+    /// The attempt that runs or has ended the job; for a queued one, how many it has behind it.
     public let attempt: Int
     public let startedAt: Timestamp?
     public let runAt: Timestamp?
-    /// A sealed ``JobPayload``.
-    public let payload: [UInt8]
-    /// The end, where there is one.
-    public let result: StoredResult?
 }
 
 extension JobQueue {
     private static let jobRow = Statement(
         "queue_job",
         """
-        select j.id, j.created_at, j.app, j.account, j.service, j.method, j.asynchronous, j.max_attempts, j.request,
-            n.attempt, n.started_at, q.attempt, d.attempt, d.run_at
+        select j.id, j.created_at, j.app, j.account, j.service, j.method, j.asynchronous, j.max_attempts,
+            e.status, e.attempt, e.started_at, n.attempt, n.started_at, q.attempt, d.attempt, d.run_at
         from job j
+        left join result e on e.id = j.id and e.created_at = j.created_at
         left join run n on n.id = j.id
-        left join ready q on q.id = j.id and q.created_at = j.created_at
+        left join ready q on q.id = j.id
         left join delayed d on d.id = j.id
         where j.id = $1::uuid and j.created_at between $2::timestamptz and $3::timestamptz
         """)
+    private static let payloadRow = Statement(
+        "queue_payload",
+        "select request from job where id = $1::uuid and created_at between $2::timestamptz and $3::timestamptz")
     private static let resultRow = Statement(
         "queue_result",
         """
@@ -42,46 +43,73 @@ extension JobQueue {
     private static let logRows = Statement(
         "queue_log",
         """
-        select seq, lines from log
-        where id = $1::uuid and created_at between $2::timestamptz and $3::timestamptz and seq > $4::bigint - 1000000
-        order by seq
+        select attempt, worker, piece, last_line - line_count + 1, lines
+        from (
+            select attempt, worker, piece, line_count, lines,
+                sum(line_count) over (order by attempt, worker, piece)::bigint as last_line
+            from log
+            where id = $1::uuid and created_at between $2::timestamptz and $3::timestamptz
+        ) as numbered
+        where last_line > $4::bigint
+        order by attempt, worker, piece
         """)
 
     /// A job of the tenant; nil where it has none with this id.
     public func job(_ id: JobID, of tenant: TenantID) async throws -> JobRecord? {
-        try await database.tenant(tenant).read { sql in
-            let from = Self.partitionStart(id.milliseconds)
-            let to = Self.partitionEnd(id.milliseconds)
-            // The result first: a job that ends between the two looks is then still seen as running, not as nowhere.
-            let result = try sql.query(Self.resultRow, id, from, to).first.map(StoredResult.init)
-            guard let row = try sql.query(Self.jobRow, id, from, to).first else { return nil }
-            return try JobRecord(row, result)
-        }
+        try await rows(Self.jobRow, id, tenant).first.map(JobRecord.init)
     }
 
-    /// The pieces of a job's output that may hold lines after `seq`, in their order: first line's number and sealed lines.
-    public func logs(
-        _ id: JobID, of tenant: TenantID, after seq: Int64
-    ) async throws -> [(seq: Int64, lines: [UInt8])] {
+    /// A job's sealed ``JobPayload``; nil where there is no such job.
+    public func payload(_ id: JobID, of tenant: TenantID) async throws -> [UInt8]? {
+        try await rows(Self.payloadRow, id, tenant).first?.decode([UInt8].self)
+    }
+
+    /// A job's result; nil where it has none yet.
+    public func result(_ id: JobID, of tenant: TenantID) async throws -> StoredResult? {
+        try await rows(Self.resultRow, id, tenant).first.map(StoredResult.init)
+    }
+
+    /// Sealed lines of a job's output.
+    public struct LogRow: Sendable {
+        /// What they were sealed with (``LogPiece/label``).
+        public let label: String
+        /// The number of the first line.
+        public let first: Int64
+        public let lines: [UInt8]
+    }
+
+    /// The pieces of a job's output that hold lines after `seq`, in their order.
+    public func logs(_ id: JobID, of tenant: TenantID, after seq: Int64) async throws -> [LogRow] {
         try await database.tenant(tenant).read { sql in
             try sql.query(
                 Self.logRows, id, Self.partitionStart(id.milliseconds), Self.partitionEnd(id.milliseconds), seq
             ).map { row in
-                let (seq, lines) = try row.decode(Int64.self, [UInt8].self)
-                return (seq, lines)
+                let (attempt, worker, piece, first, lines) = try row.decode(
+                    Int16.self, Int64.self, Int32.self, Int64.self, [UInt8].self)
+                return LogRow(
+                    label: LogPiece.label(id, attempt: Int(attempt), worker: worker, piece: piece), first: first,
+                    lines: lines)
             }
+        }
+    }
+
+    /// What a statement finds of a job: `$1` is its id, `$2` and `$3` bound its partitions.
+    private func rows(_ statement: Statement, _ id: JobID, _ tenant: TenantID) async throws -> [Row] {
+        try await database.tenant(tenant).read { sql in
+            try sql.query(statement, id, Self.partitionStart(id.milliseconds), Self.partitionEnd(id.milliseconds))
         }
     }
 }
 
 extension JobRecord {
-    fileprivate init(_ row: Row, _ result: StoredResult?) throws {
+    fileprivate init(_ row: Row) throws {
         let (
-            id, createdAt, app, account, service, verb, isAsynchronous, maxAttempts, payload, running, begun, queued,
-            delayed, runAt
+            id, createdAt, app, account, service, verb, isAsynchronous, maxAttempts, ended, endedAttempt, endedStart,
+            running, runningStart, queued, delayed, runAt
         ) = try row.decode(
             JobID.self, Timestamp.self, Int64?.self, Int64?.self, String.self, String.self, Bool.self, Int16.self,
-            [UInt8].self, Int16?.self, Timestamp?.self, Int16?.self, Int16?.self, Timestamp?.self)
+            Int16?.self, Int16?.self, Timestamp?.self, Int16?.self, Timestamp?.self, Int16?.self, Int16?.self,
+            Timestamp?.self)
         self.id = id
         self.createdAt = createdAt
         self.app = app
@@ -90,12 +118,10 @@ extension JobRecord {
         self.verb = verb
         self.isAsynchronous = isAsynchronous
         self.maxAttempts = Int(maxAttempts)
-        self.payload = payload
-        self.result = result
-        status = result?.status ?? (queued ?? delayed != nil ? .queued : .running)
-        // A queued job counts the attempts that it has behind it.
-        attempt = result?.attempt ?? running.map(Int.init) ?? Int(queued ?? delayed ?? 1) - 1
-        startedAt = result?.startedAt ?? begun
+        // One statement, one snapshot: a job is in exactly one of the places.
+        status = ended.map(StoredResult.status) ?? (running != nil ? .running : .queued)
+        attempt = Int(endedAttempt ?? running ?? ((queued ?? delayed ?? 1) - 1))
+        startedAt = endedStart ?? runningStart
         self.runAt = runAt
     }
 }

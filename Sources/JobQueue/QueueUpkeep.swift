@@ -22,8 +22,8 @@ public struct QueueUpkeep: Service {
                 do {
                     try await reap()
                     try await promote()
-                    // Partitions are made days ahead: once an hour is plenty.
-                    if rounds % 1800 == 0 { try await partition() }
+                    // Partitions are made days ahead: once in some minutes is plenty, also where one could not be made.
+                    if rounds % 200 == 0 { try await partition() }
                     rounds += 1
                 } catch {
                     logger.debug("upkeep not done", metadata: ["error": "\(error)"])
@@ -50,6 +50,9 @@ public struct QueueUpkeep: Service {
     }
 
     private func partition() async throws {
-        _ = try await queue.database.system.execute(SystemStatements.ensurePartitions, [Int32(3)])
+        let rows = try await queue.database.system.execute(SystemStatements.ensurePartitions, [Int32(3)])
+        if let missing = try rows.first?.decode(Int32.self), missing > 0 {
+            logger.warning("partitions could not be made yet, trying again", metadata: ["missing": "\(missing)"])
+        }
     }
 }

@@ -16,9 +16,6 @@ public struct StoredResult: Sendable {
     /// A sealed ``JobOutcome``; nil where nobody was there to write one.
     public let outcome: [UInt8]?
 
-    /// The columns that ``init(_:)`` reads, in its order.
-    static let columns = "id, tenant, status, attempt, started_at, finished_at, cpu_us, peak_memory, response"
-
     init(_ row: Row) throws {
         let (id, tenant, status, attempt, startedAt, finishedAt, cpu, memory, outcome) = try row.decode(
             JobID.self, Int64.self, Int16.self, Int16.self, Timestamp?.self, Timestamp.self, Int64.self, Int64.self,

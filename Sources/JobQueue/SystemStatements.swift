@@ -39,8 +39,7 @@ enum SystemStatements {
     static let register = Statement(
         "queue_register_worker", "insert into worker (name, slots) values ($1::text, $2::integer) returning id")
 
-    static let heartbeat = Statement(
-        "queue_heartbeat", "update worker set heartbeat_at = now() where id = $1::bigint returning id")
+    static let heartbeat = Statement("queue_heartbeat", "select heartbeat_1($1::bigint, $2::uuid[])")
 
     static let unregister = Statement("queue_unregister_worker", "delete from worker where id = $1::bigint")
 
@@ -58,13 +57,13 @@ enum SystemStatements {
     static let appendLogs = Statement(
         "queue_append_logs",
         """
-        insert into log (id, created_at, tenant, seq, lines)
-        select * from unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bytea[])
-        on conflict do nothing
-        """)
+        select append_logs_1($1::uuid[], $2::smallint[], $3::bigint[], $4::integer[], $5::integer[], $6::bytea[])
+        """, idempotent: true)
 
     /// Autocommits on its own: a NOTIFY inside a data transaction would hold a database-wide lock through its commit.
-    static let notify = Statement("queue_notify", "select pg_notify($1::text, $2::text)")
+    /// And asynchronously: a wake-up has nothing to flush.
+    static let notify = Statement(
+        "queue_notify", "select set_config('synchronous_commit', 'off', true), pg_notify($1::text, $2::text)")
 
     /// Now by the database's clock.
     static let now = Statement("queue_now", "select clock_timestamp()")

@@ -7,42 +7,41 @@ import Synchronization
 
 /// What one attempt prints, on its way into the database: lines that come within a quarter of a second go together.
 final class JobLog: Sendable {
+    /// A line and when it came, in microseconds since 1970.
+    private struct Entry {
+        let at: Int64
+        let line: LogLine
+    }
+
     private struct Pending {
-        var lines: [JSONText] = []
-        var first: Int64
-        var next: Int64
+        var entries: [Entry] = []
+        var pieces: Int32 = 0
     }
 
     private let job: ClaimedJob
+    private let worker: WorkerID
     private let dataKey: DataKey
     private let queue: JobQueue
     private let logger: Logger
-    private let pending: Mutex<Pending>
+    private let pending = Mutex(Pending())
     private let signals: AsyncStream<Void>
     private let signal: AsyncStream<Void>.Continuation
 
     private static let pause = Duration.milliseconds(250)
 
-    init(job: ClaimedJob, dataKey: DataKey, queue: JobQueue, logger: Logger) {
+    init(job: ClaimedJob, worker: WorkerID, dataKey: DataKey, queue: JobQueue, logger: Logger) {
         self.job = job
+        self.worker = worker
         self.dataKey = dataKey
         self.queue = queue
         self.logger = logger
-        // Lines are numbered through all attempts: each has a range of its own, wider than any log can be long.
-        let first = Int64(job.attempt - 1) * 100_000_000 + 1
-        pending = Mutex(Pending(first: first, next: first))
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
+    /// Takes a line, quickly: the caller's thread serves every script of the process.
     func append(_ line: LogLine) {
-        pending.withLock { pending in
-            pending.lines.append(
-                .object([
-                    ("seq", .integer(pending.next)), ("at", .string(Timestamp.now.description)),
-                    ("stream", .string(line.stream.rawValue)), ("text", .string(line.text)),
-                ]))
-            pending.next += 1
-        }
+        let at = Timestamp.now.microseconds
+        pending.withLock { $0.entries.append(Entry(at: at, line: line)) }
         signal.yield()
     }
 
@@ -56,21 +55,27 @@ final class JobLog: Sendable {
     }
 
     private func flush() async {
-        let (lines, seq) = pending.withLock { pending in
+        let (entries, piece) = pending.withLock { pending in
             defer {
-                pending.lines = []
-                pending.first = pending.next
+                pending.entries = []
+                pending.pieces += 1
             }
-            return (pending.lines, pending.first)
+            return (pending.entries, pending.pieces)
         }
-        guard !lines.isEmpty else { return }
+        guard !entries.isEmpty else { return }
+        let lines = JSONText.array(
+            entries.lazy.map { entry in
+                .object([
+                    ("at", .string(Timestamp(microseconds: entry.at).description)),
+                    ("stream", .string(entry.line.stream.rawValue)), ("text", .string(entry.line.text)),
+                ])
+            })
+        var stored = LogPiece(
+            job: job.id, attempt: job.attempt, worker: worker, piece: piece, lineCount: Int32(entries.count), lines: [])
         do {
-            let sealed = try dataKey.seal(
-                Array(JSONText.array(lines).text.utf8), label: JobResponses.logLabel(job.id, seq))
-            let piece = LogPiece(
-                job: job.id, createdAt: job.createdAt, tenant: job.tenant, seq: seq, lines: sealed)
+            stored.lines = try dataKey.seal(Array(lines.text.utf8), label: stored.label)
             // The attempt's end cancels this task, and what was printed must be stored all the same.
-            try await Task { try await queue.append(piece) }.value
+            try await Task { [stored] in try await queue.append(stored) }.value
         } catch {
             logger.warning("log lines not stored", metadata: ["job_id": "\(job.id)", "error": "\(error)"])
         }

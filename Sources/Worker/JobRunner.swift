@@ -11,18 +11,22 @@ struct JobRunner: Sendable {
     let logger: Logger
 
     /// Never throws: what goes wrong is the job's end, or is left to the lease.
-    func run(_ job: ClaimedJob, _ epoch: WorkerID) async {
-        let outcome = await attempt(job)
+    /// - Parameter isStopping: whether the worker is being stopped, as opposed to having lost its lease.
+    func run(_ job: ClaimedJob, _ epoch: WorkerID, isStopping: @Sendable () -> Bool) async {
+        let outcome = await attempt(job, epoch)
         if Task.isCancelled, outcome.status == .cancelled {
-            // The worker is stopping or lost its lease; nobody cancelled the job.
-            await release(job, epoch)
-            return
+            // Nobody cancelled the job. A worker that stops hands it back; whose lease is lost must leave it to who takes
+            // the job over.
+            if isStopping() { await handBack(job, epoch, spendingAttempt: false) }
+        } else if outcome.isLost, job.isAsynchronous, job.attempt < job.maxAttempts {
+            logger.warning("attempt lost", metadata: ["job_id": "\(job.id)", "attempt": "\(job.attempt)"])
+            await handBack(job, epoch, spendingAttempt: true)
+        } else {
+            await finish(job, epoch, outcome)
         }
-        // The job may be over its time, its verdict must still be written: a task of its own is not cancelled with the job.
-        await Task { await finish(job, epoch, outcome) }.value
     }
 
-    private func attempt(_ job: ClaimedJob) async -> ScriptOutcome {
+    private func attempt(_ job: ClaimedJob, _ epoch: WorkerID) async -> ScriptOutcome {
         do {
             let tenant = try await platform.catalog.tenant(job.tenant)
             guard let tenant else { throw ServiceError(410, "The job's tenant is gone.") }
@@ -34,7 +38,7 @@ struct JobRunner: Sendable {
             guard let script = try await platform.catalog.script(reference) else {
                 throw ServiceError.notFound("The service '\(job.service)' was deleted before its job could run.")
             }
-            let log = JobLog(job: job, dataKey: tenant.dataKey, queue: platform.queue, logger: logger)
+            let log = JobLog(job: job, worker: epoch, dataKey: tenant.dataKey, queue: platform.queue, logger: logger)
             let call = call(job, payload, script, tenant)
             return await withTaskGroup(of: Void.self) { group in
                 group.addTask { await log.run() }
@@ -45,8 +49,11 @@ struct JobRunner: Sendable {
                 return outcome
             }
         } catch {
-            let shown = ServiceError(describing: error, logger, requestID: "")
-            return ScriptOutcome(failed: shown, job: job.id)
+            var outcome = ScriptOutcome(
+                failed: ServiceError(describing: error, logger, requestID: ""), job: job.id)
+            // A look-up that our own stop has cut off says nothing of the job.
+            if Task.isCancelled { outcome.status = .cancelled }
+            return outcome
         }
     }
 
@@ -66,35 +73,41 @@ struct JobRunner: Sendable {
             deadline: ContinuousClock().now + job.wall, limits: limits)
     }
 
+    /// Writes the verdict, again and again while the lease lasts: a database that is away for a while loses no result.
     private func finish(_ job: ClaimedJob, _ epoch: WorkerID, _ outcome: ScriptOutcome) async {
-        do {
-            if outcome.isLost, job.isAsynchronous, job.attempt < job.maxAttempts {
-                logger.warning(
-                    "attempt lost, giving the job back", metadata: ["job_id": "\(job.id)", "attempt": "\(job.attempt)"])
-                try await platform.queue.release([job.id], from: epoch, spendingAttempt: true)
+        while true {
+            do {
+                // The script's time may be over, its verdict must still be written: a task of its own is not cancelled
+                // with the job, and is awaited at once.
+                let isAccepted = try await Task { try await store(job, epoch, outcome) }.value
+                if !isAccepted {
+                    logger.warning(
+                        "late result refused", metadata: ["job_id": "\(job.id)", "attempt": "\(job.attempt)"])
+                }
                 return
+            } catch {
+                logger.error("result not written", metadata: ["job_id": "\(job.id)", "error": "\(error)"])
+                guard !Task.isCancelled else { return }
+                try? await Task.sleep(for: .seconds(1))
             }
-            guard let tenant = try await platform.catalog.tenant(job.tenant) else { return }
-            let sealed = try tenant.dataKey.seal(outcome.outcome.bytes, label: JobResponses.label(job.id))
-            let isAccepted = try await platform.queue.finish(
-                FinishedAttempt(
-                    job: job, worker: epoch, status: outcome.status, cpu: outcome.cpu,
-                    peakMemoryBytes: outcome.peakMemoryBytes, outcome: sealed))
-            if !isAccepted {
-                logger.warning(
-                    "late result refused", metadata: ["job_id": "\(job.id)", "attempt": "\(job.attempt)"])
-            }
-        } catch {
-            // The lease will tell: the job is taken back when this worker is given up.
-            logger.error("result not written", metadata: ["job_id": "\(job.id)", "error": "\(error)"])
         }
     }
 
-    private func release(_ job: ClaimedJob, _ epoch: WorkerID) async {
-        // The job's own task is cancelled, and giving it back must still happen.
+    private func store(_ job: ClaimedJob, _ epoch: WorkerID, _ outcome: ScriptOutcome) async throws -> Bool {
+        // Without its tenant there is no key to seal with, and nobody to read.
+        let key = try await platform.catalog.tenant(job.tenant)?.dataKey
+        return try await platform.queue.finish(
+            FinishedAttempt(
+                job: job, worker: epoch, status: outcome.status, cpu: outcome.cpu,
+                peakMemoryBytes: outcome.peakMemoryBytes,
+                outcome: try key?.seal(outcome.outcome.bytes, label: JobResponses.label(job.id))))
+    }
+
+    private func handBack(_ job: ClaimedJob, _ epoch: WorkerID, spendingAttempt: Bool) async {
+        // The job's own task may be cancelled, and giving it back must still happen.
         await Task {
             do {
-                try await platform.queue.release([job.id], from: epoch, spendingAttempt: false)
+                try await platform.queue.release([job.id], from: epoch, spendingAttempt: spendingAttempt)
             } catch {
                 logger.warning("job not handed back", metadata: ["job_id": "\(job.id)", "error": "\(error)"])
             }

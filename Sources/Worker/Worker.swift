@@ -1,6 +1,4 @@
-import Catalog
 import Core
-import Database
 import JobQueue
 import Logging
 import Platform
@@ -9,31 +7,37 @@ import Synchronization
 
 /// Claims jobs, runs them, and writes their ends, as many at once as it has slots.
 ///
-/// It holds its jobs under a lease: a heartbeat that fails for too long ends its scripts before another worker can take
-/// the jobs over, and a worker that has been given up starts again under a new number.
+/// It holds its jobs under a lease: where the lease can not be renewed its scripts end before another worker can take the
+/// jobs over, and a worker that has been given up starts again under a new number.
 public final class Worker: Service, Sendable {
     private let options: WorkerOptions
     private let queue: JobQueue
     private let runner: JobRunner
     private let logger: Logger
     private let clock = ContinuousClock()
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     private struct State {
-        var running = 0
+        /// The jobs in this worker's hands.
+        var held: Set<JobID> = []
         var isStopping = false
+        /// When the last heartbeat that arrived was sent.
+        var renewed: ContinuousClock.Instant
         /// Something may have changed: a job is ready, a slot is free, or it is time to look.
         var signal: AsyncStream<Void>.Continuation?
     }
 
     /// How often a worker looks for jobs that nobody told it of.
     private static let pollInterval = Duration.milliseconds(500)
+    /// How long after its last heartbeat a worker stops its scripts: before the lease is over, with a margin for the killing.
+    private static let patience = JobQueue.lease - .seconds(3)
 
     public init(options: WorkerOptions, platform: Platform, logger: Logger) {
         self.options = options
         self.queue = platform.queue
         self.logger = logger
         self.runner = JobRunner(platform: platform, logger: logger)
+        state = Mutex(State(renewed: clock.now))
     }
 
     /// Works until the service is stopped; then takes nothing new, gives what runs the grace period, and hands back what
@@ -50,18 +54,20 @@ public final class Worker: Service, Sendable {
         }
     }
 
+    private var isStopping: Bool { state.withLock { $0.isStopping } }
+
     /// Makes the claiming look again.
     private func look() {
         _ = state.withLock { $0.signal }?.yield()
     }
 
-    private var isStopping: Bool { state.withLock { $0.isStopping } }
-
     /// A number for this worker, as soon as the database gives one; nil when the worker is stopped before.
     private func register() async -> WorkerID? {
         while !isStopping, !Task.isCancelled {
+            let asked = clock.now
             do {
                 let epoch = try await queue.register(worker: options.name, slots: options.slots)
+                state.withLock { $0.renewed = asked }
                 logger.info("worker registered", metadata: ["worker": "\(epoch.rawValue)"])
                 return epoch
             } catch {
@@ -76,14 +82,19 @@ public final class Worker: Service, Sendable {
     private func work(_ epoch: WorkerID) async {
         let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         state.withLock { state in
-            state.running = 0
+            state.held = []
             state.signal = signal
         }
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.keepLease(epoch) }
+            group.addTask { await self.heartbeat(epoch) }
+            group.addTask { await self.watchLease() }
             group.addTask { await self.claimAndRun(epoch, signals) }
             group.addTask {
-                for await _ in self.queue.wakeups() { self.look() }
+                // Where the stream ends, with the listener, the polling goes on.
+                while !Task.isCancelled {
+                    for await _ in self.queue.wakeups() { self.look() }
+                    try? await Task.sleep(for: .seconds(1))
+                }
             }
             group.addTask {
                 while !Task.isCancelled {
@@ -103,44 +114,34 @@ public final class Worker: Service, Sendable {
         }
     }
 
-    /// Returns when the lease is lost or may be.
-    private func keepLease(_ epoch: WorkerID) async {
-        // Scripts must end before another worker can have their jobs, with a margin for the killing.
-        let patience = JobQueue.lease - .seconds(3)
-        var renewed = clock.now
+    /// Renews the lease; returns when the worker has been given up.
+    private func heartbeat(_ epoch: WorkerID) async {
         while !Task.isCancelled {
             let asked = clock.now
-            let isHeld = await withDeadline(asked + .seconds(4)) { try await self.queue.heartbeat(epoch) }
-            switch isHeld {
-            case true?: renewed = asked
-            case false?:
-                logger.error("worker was given up: stopping its scripts and registering anew")
-                return
-            case nil:
-                logger.warning("heartbeat failed")
-                if renewed.duration(to: clock.now) > patience {
-                    logger.error("lease can not be renewed: stopping the scripts before it runs out")
+            var pause = JobQueue.heartbeatInterval
+            do {
+                guard try await queue.heartbeat(epoch, holding: state.withLock { Array($0.held) }) else {
+                    logger.error("worker was given up: stopping its scripts and registering anew")
                     return
                 }
+                state.withLock { $0.renewed = asked }
+            } catch {
+                logger.warning("heartbeat failed", metadata: ["error": "\(error)"])
+                pause = .seconds(1)
             }
-            let pause = isHeld == nil ? Duration.seconds(1) : JobQueue.heartbeatInterval
             try? await Task.sleep(for: pause)
         }
     }
 
-    /// The outcome of `work`, or nil when it fails or is not there in time.
-    private func withDeadline<T: Sendable>(
-        _ deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async throws -> T
-    ) async -> T? {
-        await withTaskGroup(of: T?.self) { group in
-            group.addTask { try? await work() }
-            group.addTask {
-                try? await Task.sleep(until: deadline, clock: .continuous)
-                return nil
+    /// Returns when the lease was not renewed in time, whatever the heartbeat is waiting for.
+    private func watchLease() async {
+        while !Task.isCancelled {
+            let limit = state.withLock { $0.renewed } + Self.patience
+            guard clock.now < limit else {
+                logger.error("the lease can not be renewed: stopping the scripts before it runs out")
+                return
             }
-            let first = await group.next() ?? nil
-            group.cancelAll()
-            return first
+            try? await Task.sleep(until: limit, clock: .continuous)
         }
     }
 
@@ -152,8 +153,8 @@ public final class Worker: Service, Sendable {
                 await withDiscardingTaskGroup { jobs in
                     for await job in held {
                         jobs.addTask {
-                            await self.runner.run(job, epoch)
-                            self.state.withLock { $0.running -= 1 }
+                            await self.runner.run(job, epoch, isStopping: { self.isStopping })
+                            self.state.withLock { _ = $0.held.remove(job.id) }
                             self.look()
                         }
                     }
@@ -182,11 +183,11 @@ public final class Worker: Service, Sendable {
     ) async {
         var waits = signals.makeAsyncIterator()
         while !isStopping, !Task.isCancelled {
-            let free = options.slots - state.withLock { $0.running }
+            let free = options.slots - state.withLock { $0.held.count }
             if free > 0 {
                 do {
                     let jobs = try await queue.claim(epoch, want: free)
-                    state.withLock { $0.running += jobs.count }
+                    state.withLock { $0.held.formUnion(jobs.map(\.id)) }
                     for job in jobs { hold.yield(job) }
                     // A full hand means that there may be more; who has no slot left waits for one.
                     if jobs.count == free { continue }

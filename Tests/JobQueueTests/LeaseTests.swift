@@ -22,7 +22,7 @@ import Testing
                 }
                 group.cancelAll()
             }
-            let ended = try await test.queue.job(synchronous.id, of: test.tenant)?.result
+            let ended = try await test.queue.result(synchronous.id, of: test.tenant)
             #expect(ended?.workerLost == true)
             #expect(ended?.outcome == nil)
 
@@ -32,12 +32,12 @@ import Testing
             #expect(again.attempt == 2)
 
             // The lost worker comes back: it is fenced, and its late result is refused.
-            #expect(try await !test.queue.heartbeat(lost))
+            #expect(try await !test.queue.heartbeat(lost, holding: []))
             let late = try #require(held.first { $0.id == asynchronous.id })
             #expect(try await !test.finish(late, lost))
             #expect(try await test.queue.claim(lost, want: 5).isEmpty)
             #expect(try await test.finish(again, other, outcome: [2]))
-            #expect(try await test.queue.job(asynchronous.id, of: test.tenant)?.result?.outcome == [2])
+            #expect(try await test.queue.result(asynchronous.id, of: test.tenant)?.outcome == [2])
         }
     }
 
@@ -59,7 +59,7 @@ import Testing
                 }
                 group.cancelAll()
             }
-            let result = try await test.queue.job(job.id, of: test.tenant)?.result
+            let result = try await test.queue.result(job.id, of: test.tenant)
             #expect(result?.attempt == 2)
             #expect(result?.workerLost == true)
         }
@@ -78,6 +78,34 @@ import Testing
                 group.cancelAll()
             }
             #expect(try await test.finish(held, worker))
+        }
+    }
+
+    /// A claim that committed while its answer was lost leaves a run that nobody works on.
+    @Test func whatALiveWorkerDoesNotKnowOfGoesBack() async throws {
+        try await TestQueue.with { test in
+            try await test.queue.enqueue(test.job())
+            try await test.queue.enqueue(test.job())
+            let worker = try await test.worker()
+            let held = try await test.queue.claim(worker, want: 2)
+            #expect(try await test.queue.heartbeat(worker, holding: []))
+            #expect(try await test.queue.claim(worker, want: 2).isEmpty, "an answer may still be on its way")
+            try await test.age(held.map(\.id))
+            #expect(try await test.queue.heartbeat(worker, holding: [held[0].id]))
+            let again = try await test.queue.claim(worker, want: 2)
+            #expect(again.map(\.id) == [held[1].id])
+            #expect(again.first?.attempt == 1)
+            #expect(try await test.finish(held[0], worker))
+        }
+    }
+
+    /// A batch whose outcome is unknown is written again, and stands in the queue once.
+    @Test func aRepeatedEnqueueAddsNothing() async throws {
+        try await TestQueue.with { test in
+            let job = test.job()
+            try await test.queue.enqueue(job)
+            try await test.repeatEnqueue(job)
+            #expect(try await test.queue.claim(try await test.worker(), want: 5).map(\.id) == [job.id])
         }
     }
 }

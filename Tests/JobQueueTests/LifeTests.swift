@@ -24,8 +24,10 @@ import Testing
             #expect(try await !test.finish(claimed, worker), "a second end is refused")
             let record = try #require(try await test.queue.job(job.id, of: test.tenant))
             #expect(record.status == .succeeded)
-            #expect(record.result?.outcome == [9])
-            #expect(record.result?.cpu == .milliseconds(2))
+            let result = try await test.queue.result(job.id, of: test.tenant)
+            #expect(result?.outcome == [9])
+            #expect(result?.cpu == .milliseconds(2))
+            #expect(try await test.queue.payload(job.id, of: test.tenant) == job.payload)
         }
     }
 
@@ -88,7 +90,15 @@ import Testing
             #expect(second.id == first.id)
             #expect(second.attempt == 1)
             try await test.queue.release([second.id], from: worker, spendingAttempt: true)
-            #expect(try await test.queue.claim(worker, want: 1).first?.attempt == 2)
+            #expect(try await test.queue.job(second.id, of: test.tenant)?.status == .queued)
+            // After a pause that grows with the attempts.
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await test.upkeep().run() }
+                try await eventually("the second attempt is ready") {
+                    try await test.queue.claim(worker, want: 1).first?.attempt == 2
+                }
+                group.cancelAll()
+            }
         }
     }
 }

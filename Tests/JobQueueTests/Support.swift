@@ -83,5 +83,27 @@ struct TestQueue: Sendable {
         }
     }
 
+    /// Makes runs look as if they had begun a minute ago.
+    func age(_ jobs: [JobID]) async throws {
+        try await database.system.transaction { sql in
+            _ = try sql.execute(
+                Statement(
+                    "test_age", "update run set started_at = now() - interval '1 minute' where id = any ($1::uuid[])"),
+                SQLArray(jobs))
+        }
+    }
+
+    /// The statement of an enqueue, as a process sends it whose connection broke before the answer.
+    func repeatEnqueue(_ job: NewJob) async throws {
+        _ = try await database.system.execute(
+            Statement(
+                "test_repeat",
+                """
+                select enqueue_1(array[$1::uuid], array[$2::bigint], array[null]::bigint[], array[null]::bigint[],
+                    array['math'], array[3]::bigint[], array[1], array['POST'], array[false], array[1]::smallint[],
+                    array[60000], array[1]::bigint[], array[$3::bytea], true)
+                """), [job.id, job.tenant.rawValue, job.payload])
+    }
+
     func upkeep() -> QueueUpkeep { QueueUpkeep(queue: queue, logger: quiet) }
 }

@@ -6,14 +6,18 @@ import JobQueue
 /// A job as `GET jobs/{id}` shows it.
 public struct JobView {
     let record: JobRecord
+    /// The sealed ``JobPayload``.
+    let payload: [UInt8]?
+    /// The end, where there is one.
+    let result: StoredResult?
     let caller: Caller
 
     var json: JSONText {
         get throws {
-            let result = record.result
-            let bytes = try caller.tenant.dataKey.open(
-                record.payload, label: JobResponses.payloadLabel(record.id))
-            let payload = JobPayload(bytes: bytes, tenant: caller.tenant.id)
+            let payload = try payload.flatMap { sealed in
+                let bytes = try caller.tenant.dataKey.open(sealed, label: JobResponses.payloadLabel(record.id))
+                return JobPayload(bytes: bytes, tenant: caller.tenant.id)
+            }
             let error = try result.map {
                 try JobResponses(tenant: caller.tenant).outcome(of: $0, requestID: caller.requestID).error
             }

@@ -23,8 +23,13 @@ struct JobsService: BuiltInService {
         }
         let settled = try await wait(for: record, try waitSeconds(request), caller)
         switch segments.dropFirst().joined(separator: "/") {
-        case "": return .json(try JobView(record: settled, caller: caller).json)
-        case "response": return try response(of: settled, caller)
+        case "":
+            return .json(
+                try JobView(
+                    record: settled, payload: try await platform.queue.payload(id, of: caller.tenant.id),
+                    result: try await result(of: settled, caller), caller: caller
+                ).json)
+        case "response": return try response(of: settled, try await result(of: settled, caller), caller)
         case "logs": return .json(try await logs(of: settled, request, caller))
         default: throw ServiceError.notFound("Resource '\(request.resource)' not found for service 'jobs'.")
         }
@@ -58,13 +63,20 @@ struct JobsService: BuiltInService {
         let queue = platform.queue
         _ = try await platform.waiters.result(of: id, limit: .seconds(seconds)) {
             // It may have ended before the wait began.
-            try await queue.job(id, of: tenant)?.result
+            try await queue.result(id, of: tenant)
         }
         return try await queue.job(id, of: tenant) ?? record
     }
 
-    private func response(of record: JobRecord, _ caller: Caller) throws -> ServiceResponse {
-        guard let result = record.result else {
+    private func result(of record: JobRecord, _ caller: Caller) async throws -> StoredResult? {
+        guard record.status.isFinal else { return nil }
+        return try await platform.queue.result(record.id, of: caller.tenant.id)
+    }
+
+    private func response(
+        of record: JobRecord, _ result: StoredResult?, _ caller: Caller
+    ) throws -> ServiceResponse {
+        guard let result else {
             return JobView.accepted(record.id, status: record.status)
         }
         if result.status == .cancelled || result.status == .expired {
@@ -85,10 +97,13 @@ struct JobsService: BuiltInService {
         }
         var lines: [JSONText] = []
         for piece in try await platform.queue.logs(record.id, of: caller.tenant.id, after: after) {
-            let bytes = try caller.tenant.dataKey.open(
-                piece.lines, label: JobResponses.logLabel(record.id, piece.seq))
-            lines += JSONText(trusted: String(decoding: bytes, as: UTF8.self)).elements.filter {
-                Int64($0["seq"]?.integer ?? 0) > after
+            let bytes = try caller.tenant.dataKey.open(piece.lines, label: piece.label)
+            var seq = piece.first
+            for line in JSONText(trusted: String(decoding: bytes, as: UTF8.self)).elements {
+                if seq > after {
+                    lines.append(.object([("seq", .integer(seq))] + line.members.map { ($0.key, $0.value) }))
+                }
+                seq += 1
             }
         }
         return .object([("resource", .array(lines))])
