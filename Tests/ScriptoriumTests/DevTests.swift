@@ -64,6 +64,23 @@ import Testing
         _ = try await third.program.end(within: .seconds(60))
     }
 
+    @Test func aFreshStartKeepsNothing() async throws {
+        let folder = folder("fresh")
+        let first = try await start(folder)
+        // Not while it is in use.
+        let second = try await TestProgram(["dev", "--port", "0", "--data-dir", folder, "--fresh"])
+        let refused = try await second.end()
+        #expect(refused != 0)
+        #expect(try await first.call("/api/v2/hello").status == 200)
+        first.program.signal(SIGTERM)
+        #expect(try await first.program.end() == 0)
+        let third = try await start(folder, ["--fresh", "--workers", "2"])
+        #expect(third.credentials["api_key"] != first.credentials["api_key"])
+        #expect(try await third.call("/api/v2/hello").status == 200)
+        third.program.signal(SIGTERM)
+        #expect(try await third.program.end() == 0)
+    }
+
     @Test func itsPostgresDiesWithIt() async throws {
         let running = try await start(folder("killed"), ["--no-demo"])
         #expect(try await running.call("/api/v2/hello").status == 404)

@@ -75,6 +75,10 @@ public final class EmbeddedPostgres: Service, Sendable {
         let account = try ServerAccount.choose()
         let home = try ServerHome(options.dataDirectory, account: account, progress: progress)
         do {
+            if options.fresh {
+                try ServerLeftovers(cluster: home.cluster).end(progress)
+                try home.removeCluster()
+            }
             let programs = try ServerPrograms.find(version: home.version)
             home.turnLog()
             if home.version == nil {

@@ -9,9 +9,14 @@ public struct EmbeddedPostgresOptions: Sendable {
     /// How long the server may take until it answers, recovery included.
     public var startLimit: Duration
 
+    /// Throws away a cluster that is there already, once nobody else uses it.
+    public var fresh: Bool
+
     public init(
-        dataDirectory: String, port: Int? = nil, durable: Bool = true, startLimit: Duration = .seconds(60)
+        dataDirectory: String, port: Int? = nil, durable: Bool = true, startLimit: Duration = .seconds(60),
+        fresh: Bool = false
     ) {
+        self.fresh = fresh
         self.dataDirectory = dataDirectory
         self.port = port
         self.durable = durable

@@ -97,6 +97,16 @@ struct ServerHome: Sendable {
         guard rename(draft, cluster) == 0 else { throw Self.failure(cluster) }
     }
 
+    /// Throws the cluster away. Nobody may be using it.
+    func removeCluster() throws {
+        guard access(cluster, F_OK) == 0 else { return }
+        do {
+            try FileManager.default.removeItem(atPath: cluster)
+        } catch {
+            throw Self.failure(cluster)
+        }
+    }
+
     func password() throws -> String {
         guard let data = FileManager.default.contents(atPath: passwordFile) else { throw Self.failure(passwordFile) }
         return String(decoding: data, as: UTF8.self)

@@ -50,15 +50,20 @@ struct DevCommand: AsyncParsableCommand {
         raiseFileLimit()
         let directory = try dataDirectory()
         let credentialsFile = directory + "/credentials.json"
-        let known = Credentials(file: credentialsFile)
-        let keyRing = try SecretKeyRing(
-            base64List: settings.text(.secretKey)
-                ?? PrivateFile.text(directory + "/secret_key") { SecretKeyRing.generate() })
-        let operatorToken = settings.text(.operatorToken) ?? known?.operatorToken ?? RandomSecret.hex(bytes: 32)
-
         let postgres = try await EmbeddedPostgres.start(
-            EmbeddedPostgresOptions(dataDirectory: directory + "/postgres"), logger: logger, progress: progress)
+            EmbeddedPostgresOptions(dataDirectory: directory + "/postgres", fresh: fresh), logger: logger,
+            progress: progress)
+        if fresh {
+            // The directory is ours alone now: the server's lock says so.
+            for name in ["/credentials.json", "/secret_key"] { unlink(directory + name) }
+        }
+        let known = Credentials(file: credentialsFile)
         do {
+            let keyRing = try SecretKeyRing(
+                base64List: settings.text(.secretKey)
+                    ?? PrivateFile.text(directory + "/secret_key") { SecretKeyRing.generate() })
+            let operatorToken = settings.text(.operatorToken) ?? known?.operatorToken ?? RandomSecret.hex(bytes: 32)
+
             _ = try await Migrator(url: postgres.url, migrations: Migration.embedded, logger: logger)
                 .up(progress: progress)
             let house = try await House(
@@ -69,7 +74,7 @@ struct DevCommand: AsyncParsableCommand {
             options.port = port
             options.operatorToken = operatorToken
             let ingress = Ingress(
-                options: options, platform: house.platform, logger: logger, unreadiness: house.unreadiness
+                options: options, platform: house.platform, logger: logger, unreadiness: house.readiness.problem
             ) { [options, logger] port in
                 let credentials = Credentials(
                     url: "http://\(options.host):\(port)", operatorToken: operatorToken, tenant: DemoTenant.name,
@@ -78,12 +83,12 @@ struct DevCommand: AsyncParsableCommand {
                 await announce(credentials, credentialsFile, house, logger)
             }
             var workerOptions = try settings.worker()
+            let name = workerOptions.name
             let crew = (1...workers).map { number in
-                workerOptions.name += workers > 1 ? "/\(number)" : ""
+                workerOptions.name = workers > 1 ? "\(name)/\(number)" : name
                 return Worker(options: workerOptions, platform: house.platform, logger: logger)
             }
-            try await House.run(
-                [postgres] + house.foundation + crew + [ingress], grace: workerOptions.grace, logger: logger)
+            try await house.run(crew + [ingress], on: [postgres], grace: workerOptions.grace)
         } catch {
             await postgres.stop()
             throw error
@@ -103,12 +108,15 @@ struct DevCommand: AsyncParsableCommand {
             logger.error("not ready", metadata: ["error": "\(error)"])
             return
         }
+        // A log is read by others than a terminal: secrets go to the latter only.
+        let isTerminal = isatty(STDERR_FILENO) != 0
+        let hidden = "(in the credentials)"
         progress(
             """
 
               API          \(credentials.url)/api/v2/
-              API key      \(credentials.apiKey)
-              admin        \(credentials.adminEmail)  \(credentials.adminPassword)
+              API key      \(isTerminal ? credentials.apiKey : hidden)
+              admin        \(credentials.adminEmail)  \(isTerminal ? credentials.adminPassword : hidden)
               credentials  \(file)
 
             Try it, from another terminal:
@@ -119,18 +127,10 @@ struct DevCommand: AsyncParsableCommand {
         say("ready \(credentials.url)")
     }
 
-    /// The absolute path of the data directory, made and emptied as wanted.
+    /// The absolute path of the data directory, made where it is missing.
     private func dataDirectory() throws -> String {
         let manager = FileManager.default
         let path = dataDir.hasPrefix("/") ? dataDir : manager.currentDirectoryPath + "/" + dataDir
-        if fresh, manager.fileExists(atPath: path) {
-            // A directory that is not ours keeps what is in it.
-            guard manager.fileExists(atPath: path + "/secret_key") else {
-                throw Settings.Invalid(
-                    description: "'\(dataDir)' does not look like a data directory of this program: it is not emptied.")
-            }
-            try manager.removeItem(atPath: path)
-        }
         guard mkdir(path, 0o711) == 0 || errno == EEXIST else {
             throw Settings.Invalid(
                 description: "The data directory '\(dataDir)' can not be made: \(String(cString: strerror(errno))).")

@@ -27,7 +27,9 @@ struct ClientOptions: ParsableArguments {
                 "There is no '\(credentials)'. Start 'scriptorium dev' first, or give --credentials FILE, or set"
                     + " SCRIPTORIUM_URL and SCRIPTORIUM_API_KEY.")
         }
-        guard let key = apiKey ?? file?.apiKey ?? environment["SCRIPTORIUM_API_KEY"] else {
+        // The file's key belongs to the file's installation: it is not sent to another one.
+        let known = self.url == nil || self.url == file?.url ? file?.apiKey : nil
+        guard let key = apiKey ?? known ?? environment["SCRIPTORIUM_API_KEY"] else {
             throw ValidationError("There is no API key: give --credentials FILE, or set SCRIPTORIUM_API_KEY.")
         }
         return (String(url.trimming { $0 == "/" }), key)

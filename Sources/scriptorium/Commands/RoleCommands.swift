@@ -1,6 +1,7 @@
 import ArgumentParser
 import Core
 import Database
+import Execution
 import Glibc
 import Ingress
 import Logging
@@ -30,11 +31,13 @@ struct IngressCommand: AsyncParsableCommand {
         let grace = try settings.seconds(.shutdownGrace, 0...3600, default: 30)
         let house = try await House.reaching(settings, as: "ingress", isWorker: false, logger: logger)
         let ingress = Ingress(
-            options: options, platform: house.platform, logger: logger, unreadiness: house.unreadiness
+            options: options, platform: house.platform, logger: logger, unreadiness: house.readiness.problem
         ) { port in
+            // Scripts are checked here when they are saved: ready is who can.
+            _ = try? await house.executor.whenReady()
             say("ready http://\(options.host):\(port)")
         }
-        try await House.run(house.foundation + [ingress], grace: grace, logger: logger)
+        try await house.run([ingress], grace: grace)
     }
 }
 
@@ -55,7 +58,7 @@ struct WorkerCommand: AsyncParsableCommand {
         let house = try await House.reaching(settings, as: "worker", isWorker: true, logger: logger)
         let worker = Worker(options: options, platform: house.platform, logger: logger)
         say("ready worker \(options.name)")
-        try await House.run(house.foundation + [worker], grace: options.grace, logger: logger)
+        try await house.run([worker], grace: options.grace)
     }
 }
 

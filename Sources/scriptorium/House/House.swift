@@ -18,7 +18,7 @@ struct House {
     let queue: JobQueue
     let executor: ScriptExecutor
     let platform: Platform
-    private let migrator: Migrator
+    let readiness: Readiness
     private let logger: Logger
 
     /// Connects the rooms. Nothing serves yet.
@@ -33,7 +33,9 @@ struct House {
         catalog = Catalog(database: database, listener: listener, keyRing: keyRing, logger: logger)
         queue = JobQueue(database: database, listener: listener, logger: logger)
         executor = ScriptExecutor(execution, logger: logger)
-        migrator = Migrator(url: options.listenURL ?? options.url, migrations: Migration.embedded, logger: logger)
+        readiness = Readiness(
+            migrator: Migrator(url: options.listenURL ?? options.url, migrations: Migration.embedded, logger: logger),
+            queue: queue)
         platform = Platform(
             catalog: catalog, queue: queue, waiters: try await queue.makeWaiters(logger: logger), executor: executor,
             tokens: await SessionTokens(keyRing), settings: settings, logger: logger)
@@ -46,29 +48,14 @@ struct House {
         ]
     }
 
-    /// Why the process can not serve; nil where it can.
-    func unreadiness() async -> String? {
-        do {
-            let pending = try await migrator.status().filter { $0.appliedAt == nil }
-            if let first = pending.first {
-                return "migration \(first.number) is not applied: run 'scriptorium migrate'"
-            }
-            let skew = try await queue.clockSkew { Timestamp.now.microseconds }
-            if skew > JobQueue.clockTolerance || skew < .zero - JobQueue.clockTolerance {
-                return "this machine's clock is more than a minute off the database's"
-            }
-            return nil
-        } catch {
-            return "the database can not be reached"
-        }
-    }
-
-    /// Runs services until SIGTERM or SIGINT; what runs then gets its grace.
-    static func run(_ services: [any Service], grace: Duration, logger: Logger) async throws {
+    /// Runs the roles on the foundation until SIGTERM or SIGINT; what runs then gets its grace.
+    /// - Parameter below: what the foundation itself stands on, such as a server.
+    func run(_ roles: [any Service], on below: [any Service] = [], grace: Duration) async throws {
         var configuration = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-        // A little more than the worker's own grace: it hands back what is left when that is over.
-        configuration.maximumGracefulShutdownDuration = grace + .seconds(10)
+            services: below + foundation + [Crew(roles: roles, grace: grace)],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        // Behind the crew's own limit only what hangs is left.
+        configuration.maximumGracefulShutdownDuration = grace + .seconds(15)
         try await ServiceGroup(configuration: configuration).run()
     }
 }
