@@ -2,9 +2,9 @@ import Core
 import Glibc
 import Hummingbird
 import Logging
+import NIOCore
 import Platform
 import ServiceLifecycle
-import Synchronization
 
 /// The HTTP side of the installation, as a service.
 public struct Ingress: Service {
@@ -34,6 +34,17 @@ public struct Ingress: Service {
                 address: .hostname(options.host, port: options.port), serverName: "Scriptorium", backlog: 4096),
             onServerRunning: { channel in await listening(channel.localAddress?.port ?? options.port) },
             logger: logger)
-        try await application.run()
+        do {
+            try await application.run()
+        } catch let error as IOError where error.errnoCode == EADDRINUSE || error.errnoCode == EADDRNOTAVAIL {
+            throw CanNotListen(
+                description: "\(options.host):\(options.port) can not be listened on"
+                    + " (\(String(cString: strerror(error.errnoCode)))). Choose another port, or 0 for a free one.")
+        }
+    }
+
+    /// The address is taken, or none of this machine's.
+    public struct CanNotListen: Error, CustomStringConvertible {
+        public let description: String
     }
 }

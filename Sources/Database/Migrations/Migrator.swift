@@ -128,7 +128,8 @@ public struct Migrator: Sendable {
             guard migration.checksum == found.checksum else {
                 throw DatabaseError(
                     .schemaMismatch,
-                    "migration \(found.number) \(found.name) was applied from another text than this program has")
+                    "migration \(found.number) \(found.name) was applied from another text than this program has: use the program that applied it, or a new database"
+                )
             }
         }
     }
