@@ -20,6 +20,12 @@ public struct Apps: Sendable {
             modified_at = now()
         where tenant = $1::bigint and id = $2::bigint
         """)
+    private static let lock = Statement(
+        "app_lock",
+        """
+        select name, description, is_active, key_hash, role from app
+        where tenant = $1::bigint and id = $2::bigint for update
+        """)
     private static let remove = Statement(
         "app_delete", "delete from app where tenant = $1::bigint and id = $2::bigint")
 
@@ -40,16 +46,24 @@ public struct Apps: Sendable {
         return (id, key)
     }
 
-    /// Writes an app's fields; false where it does not exist.
-    public func update(_ app: App) async throws -> Bool {
-        let count = try await explainingConflicts(of: app.name) {
+    /// Writes an app's fields; nil where it does not exist.
+    /// - Parameter change: makes the new fields from those that are stored, while nobody else can change them.
+    public func update(_ id: Int64, _ change: @escaping @Sendable (App) throws -> App) async throws -> App? {
+        let app: App? = try await explainingConflicts {
             try await catalog.database.tenant(tenant).transaction { [tenant] sql in
+                guard let row = try sql.query(Self.lock, tenant.rawValue, id).first else { return nil }
+                let (name, description, isActive, keyHash, role) = try row.decode(
+                    String.self, String.self, Bool.self, [UInt8].self, Int64?.self)
+                let app = try change(
+                    App(
+                        id: id, name: name, description: description, isActive: isActive, keyHash: keyHash, role: role))
                 try sql.execute(
                     Self.update, tenant.rawValue, app.id, app.name, app.description, app.isActive, app.role)
+                return app
             }
         }
         await catalog.changed(tenant)
-        return count > 0
+        return app
     }
 
     /// Removes an app: its key stops at once. False where it does not exist.
@@ -61,11 +75,12 @@ public struct Apps: Sendable {
         return count > 0
     }
 
-    private func explainingConflicts<T>(of name: String, _ body: () async throws -> T) async throws -> T {
+    private func explainingConflicts<T>(of name: String? = nil, _ body: () async throws -> T) async throws -> T {
         do {
             return try await body()
         } catch let error as DatabaseError where error.code == .uniqueViolation {
-            throw ServiceError.badRequest("An app named '\(name)' exists already.")
+            throw ServiceError.badRequest(
+                "An app \(name.map { "named '\($0)'" } ?? "of this name") exists already. Choose another name.")
         } catch let error as DatabaseError where error.code == .foreignKeyViolation {
             throw ServiceError.badRequest("'role_id' names a role that does not exist.")
         }

@@ -28,18 +28,40 @@ public final class Catalog: Service, Sendable {
         self.logger = logger
     }
 
-    /// Follows the changes of other processes until the service is stopped.
+    /// Follows the changes of other processes, and clears away what is over, until the service is stopped.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
-            for await event in self.listener.listen(Self.channel) {
-                switch event {
-                case .connected:
-                    // What was notified while nobody listened is lost: look at once.
-                    self.cache.withLock { $0.lookedAt = nil }
-                case .notification(let payload):
-                    guard let id = Int64(payload) else { continue }
-                    self.cache.withLock { $0.forget(TenantID(rawValue: id)) }
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.follow() }
+                group.addTask { await self.clearAway() }
+            }
+        }
+    }
+
+    /// Every process does it about once an hour, each at its own time.
+    private func clearAway() async {
+        while !Task.isCancelled {
+            do {
+                try await database.system.transaction { sql in
+                    _ = try sql.execute(SystemStatements.forgetChanges)
+                    _ = try sql.execute(SystemStatements.forgetTokens)
                 }
+            } catch {
+                logger.debug("catalogue not cleared", metadata: ["error": "\(error)"])
+            }
+            try? await Task.sleep(for: .seconds(Int64.random(in: 3000...4200)))
+        }
+    }
+
+    private func follow() async {
+        for await event in self.listener.listen(Self.channel) {
+            switch event {
+            case .connected:
+                // What was notified while nobody listened is lost: look at once.
+                self.cache.withLock { $0.lookedAt = nil }
+            case .notification(let payload):
+                guard let id = Int64(payload) else { continue }
+                self.cache.withLock { $0.forget(TenantID(rawValue: id)) }
             }
         }
     }
@@ -86,6 +108,14 @@ public final class Catalog: Service, Sendable {
         return loaded
     }
 
+    /// A tenant without anybody in it. Who signs in to a name that does not exist is asked and refused like everybody else,
+    /// and learns nothing about names.
+    public func nobody() throws -> TenantSnapshot {
+        TenantSnapshot(
+            id: TenantID(rawValue: 0), name: "", label: "", suspended: false, quotas: Quotas(),
+            dataKey: try keyRing.makeDataKey().key, apps: [:], roles: [:], services: [:], revokedTokens: [])
+    }
+
     /// An account of the tenant; nil where there is none.
     public func account(_ id: Int64, of tenant: TenantID) async throws -> Account? {
         try await freshen()
@@ -129,10 +159,10 @@ public final class Catalog: Service, Sendable {
         }
         guard !isFresh else { return }
         let rows = try await database.system.read { try $0.query(SystemStatements.changes) }
-        var changes: [TenantID: Int64] = [:]
+        var changes: [TenantID: CatalogCache.Change] = [:]
         for row in rows {
-            let (tenant, seq) = try row.decode(Int64.self, Int64.self)
-            changes[TenantID(rawValue: tenant)] = seq
+            let (tenant, newest, count) = try row.decode(Int64.self, Int64.self, Int64.self)
+            changes[TenantID(rawValue: tenant)] = CatalogCache.Change(newest: newest, count: count)
         }
         cache.withLock { $0.apply(changes, at: now) }
     }

@@ -16,8 +16,14 @@ struct CatalogCache {
     var lookedAt: ContinuousClock.Instant?
     /// Counts what was forgotten, so that a reader can tell whether something changed while it read.
     private(set) var epoch = 0
-    /// The newest change of each tenant that was seen in the list.
-    private var seen: [TenantID: Int64] = [:]
+    /// The changes of a tenant in the list.
+    struct Change: Equatable {
+        let newest: Int64
+        let count: Int64
+    }
+
+    /// What was seen in the list at the last look.
+    private var seen: [TenantID: Change] = [:]
 
     private static let mostTenants = 20_000
     private static let mostKeys = 100_000
@@ -34,7 +40,7 @@ struct CatalogCache {
     }
 
     mutating func remember(_ script: Script, of reference: ScriptReference) {
-        let bytes = script.source.utf8.count
+        let bytes = script.source.utf8.count + script.config.text.utf8.count
         if sourceBytes + bytes > Self.mostSourceBytes {
             scripts.removeAll()
             sourceBytes = 0
@@ -48,8 +54,9 @@ struct CatalogCache {
     }
 
     /// Takes in a look at the list of changes that began at `now`: what is new there is forgotten here.
-    mutating func apply(_ changes: [TenantID: Int64], at now: ContinuousClock.Instant) {
-        for (tenant, seq) in changes where seen[tenant] != seq { forget(tenant) }
+    mutating func apply(_ changes: [TenantID: Change], at now: ContinuousClock.Instant) {
+        // Fewer than before are the same with the oldest gone: that is no change, unless a late one hides among them.
+        for (tenant, change) in changes where seen[tenant] != change { forget(tenant) }
         seen = changes
         lookedAt = max(lookedAt ?? now, now)
     }

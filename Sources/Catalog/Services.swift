@@ -108,12 +108,16 @@ public struct Services: Sendable {
     }
 
     /// Writes a service; a script or config that differs becomes a new version. False where the service does not exist.
-    public func update(_ id: Int64, _ draft: Draft, by account: Int64?) async throws -> Bool {
-        let found = try await explainingConflicts(of: draft.name) {
+    /// - Parameter change: makes the new draft from the one that is stored, while nobody else can change it.
+    public func update(
+        _ id: Int64, by account: Int64?, _ change: @escaping @Sendable (Draft) throws -> Draft
+    ) async throws -> Bool {
+        let found = try await explainingConflicts {
             try await catalog.database.tenant(tenant).transaction { [tenant] sql in
                 guard let current = try sql.query(Self.lock, tenant.rawValue, id).first?.decode(Int32.self),
                     let old = try sql.query(Self.list, tenant.rawValue, id).first.map(Self.record)
                 else { return false }
+                let draft = try change(old.draft)
                 let isSame =
                     old.draft.content == draft.content && old.draft.config == draft.config
                     && old.draft.language == draft.language
@@ -183,11 +187,12 @@ public struct Services: Sendable {
             modifiedBy: modifiedBy)
     }
 
-    private func explainingConflicts<T>(of name: String, _ body: () async throws -> T) async throws -> T {
+    private func explainingConflicts<T>(of name: String? = nil, _ body: () async throws -> T) async throws -> T {
         do {
             return try await body()
         } catch let error as DatabaseError where error.code == .uniqueViolation {
-            throw ServiceError.badRequest("A service named '\(name)' exists already. Choose another name.")
+            throw ServiceError.badRequest(
+                "A service \(name.map { "named '\($0)'" } ?? "of this name") exists already. Choose another name.")
         }
     }
 }

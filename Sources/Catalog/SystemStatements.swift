@@ -7,10 +7,15 @@ enum SystemStatements {
     static let tenantOfName = Statement("catalog_tenant_of_name", "select id from tenant where name = $1::text")
 
     /// What changed within the last minute. A change is noted when it is made and seen when it is committed, so the window
-    /// is wider than any catalogue transaction is long.
+    /// is wider than any catalogue transaction is long, and the count tells of one that was seen late.
     static let changes = Statement(
         "catalog_changes",
-        "select tenant, max(seq) from catalog_change where at > now() - interval '1 minute' group by tenant")
+        """
+        select tenant, max(seq), count(*) from catalog_change where at > now() - interval '1 minute' group by tenant
+        """)
+
+    static let forgetTokens = Statement(
+        "catalog_forget_tokens", "delete from revoked_token where expires_at < now()")
 
     static let forgetChanges = Statement(
         "catalog_forget_changes", "delete from catalog_change where at < now() - interval '1 hour'")

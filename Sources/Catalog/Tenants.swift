@@ -37,22 +37,23 @@ extension Catalog {
         let passwordHash = try await offPool { try Password.hash(password) }
         let id: TenantID
         do {
+            // One transaction: a tenant without its admin and its key would be nobody's.
             id = try await database.system.transaction { sql in
-                let row = try sql.query(SystemStatements.createTenant, name.text, label, quotas.text, wrapped).first
-                return TenantID(rawValue: try row?.decode(Int64.self) ?? 0)
+                let tenants = try sql.query(SystemStatements.createTenant, name.text, label, quotas.text, wrapped)
+                guard let tenant = try tenants.first?.decode(Int64.self),
+                    let role = try sql.query(
+                        Self.createRole, tenant, "default", "All verbs on every service but system."
+                    ).first?.decode(Int64.self)
+                else { throw ServiceError(500, "The tenant was not stored.") }
+                try sql.execute(Self.createAccess, tenant, role, Int32(Verb.allMask), Int32(3))
+                try sql.execute(
+                    Apps.create, tenant, "default", "The tenant's first app.", true, sha256(key), role)
+                try sql.execute(
+                    Accounts.create, tenant, true, email, passwordHash, "Administrator", nil, nil, true, nil)
+                return TenantID(rawValue: tenant)
             }
         } catch let error as DatabaseError where error.code == .uniqueViolation {
             throw ServiceError(409, "A tenant named '\(name)' exists already. Choose another name.")
-        }
-        try await database.tenant(id).transaction { sql in
-            let rows = try sql.query(
-                Self.createRole, id.rawValue, "default", "All verbs on every service but system.")
-            guard let role = try rows.first?.decode(Int64.self) else { return }
-            try sql.execute(Self.createAccess, id.rawValue, role, Int32(Verb.allMask), Int32(3))
-            try sql.execute(
-                Apps.create, id.rawValue, "default", "The tenant's first app.", true, sha256(key), role)
-            try sql.execute(
-                Accounts.create, id.rawValue, true, email, passwordHash, "Administrator", nil, nil, true, nil)
         }
         await changed(id)
         return NewTenant(id: id, name: name, adminEmail: email, adminPassword: password, apiKey: key)

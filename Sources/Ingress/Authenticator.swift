@@ -99,10 +99,9 @@ struct Authenticator: Sendable {
                 "No tenant named in request. Send its name in X-Scriptorium-Tenant, or an API Key in"
                     + " X-DreamFactory-API-Key.")
         }
-        guard let name = TenantName(text), let tenant = try await platform.catalog.tenant(named: name) else {
-            // The same answer as for a wrong password: who guesses names learns nothing.
-            throw ServiceError.unauthorized("Invalid credentials supplied.")
-        }
+        guard let name = TenantName(text), let tenant = try await platform.catalog.tenant(named: name),
+            !tenant.suspended
+        else { return try platform.catalog.nobody() }
         return tenant
     }
 

@@ -28,8 +28,7 @@ extension HTTPEdge {
         guard let verb = Verb(rawValue: request.method.rawValue), Verb.callable.contains(verb) else {
             throw .notAllowed(request.method.rawValue, on: path, allowed: Verb.callable)
         }
-        // Steps upwards have no meaning here, and a script that joins paths must not take one.
-        let segments = path.split(separator: "/").map { Query.decode($0) }.filter { $0 != ".." && $0 != "." }
+        let segments = ServiceRequest.segments(of: path)
         // The host is a pseudo header in this representation, and a header to everybody else.
         var headers = request.head.authority.map { [(name: "host", value: $0)] } ?? []
         headers += request.headers.map { (name: $0.name.canonicalName, value: $0.value) }
@@ -58,21 +57,20 @@ extension HTTPEdge {
     func checkBody(_ request: ServiceRequest) throws(ServiceError) {
         let type = request.header("content-type")?.prefix { $0 != ";" }.trimming { $0 == " " }.lowercased() ?? ""
         guard type.hasSuffix("/json") || type.hasSuffix("+json"), !request.body.isEmpty else { return }
-        let json: JSONText
         do {
-            json = try JSONText(checking: request.body)
+            _ = try JSONText(checking: request.body, refusingNUL: true)
         } catch {
             throw .badRequest("The body is not valid JSON: \(error).")
-        }
-        guard !json.holdsNUL else {
-            throw .badRequest("The body holds the character NUL (\\u0000) in a string, which is not accepted.")
         }
     }
 
     static func response(_ answer: ServiceResponse) -> Response {
         var fields = HTTPFields()
         for header in answer.headers {
-            guard let name = HTTPField.Name(header.name) else { continue }
+            // The length is what the body has, whoever made the headers.
+            guard let name = HTTPField.Name(header.name), name != .contentLength, name != .transferEncoding else {
+                continue
+            }
             fields.append(HTTPField(name: name, value: header.value))
         }
         return Response(

@@ -22,6 +22,8 @@ extension ServiceError {
 extension DatabaseError {
     /// Whether the same call may succeed a little later.
     public var isTemporary: Bool {
-        code == .unavailable || code == .connectionLost || code == .cancelled
+        // Read-only or starting after a failover, too many connections, and what a repetition settles.
+        let states: Set<String> = ["25006", "53300", "40001", "40P01", "57P01", "57P02", "57P03"]
+        return [.unavailable, .connectionLost, .cancelled].contains(code) || sqlState.map(states.contains) == true
     }
 }

@@ -59,10 +59,14 @@ import Testing
     }
 
     @Test func tellsNULFromTextAboutIt() throws {
-        #expect(try JSONText(checking: #"{"a":"x\u0000"}"#).holdsNUL)
-        #expect(try JSONText(checking: #"["\\\u0000"]"#).holdsNUL)
-        #expect(try !JSONText(checking: #"["\\u0000", "\\\\u0000"]"#).holdsNUL)
-        #expect(try !JSONText(checking: #"["u0000"]"#).holdsNUL)
+        for text in [#"{"a":"x\u0000"}"#, #"["\\\u0000"]"#, #"{"\u0000":1}"#] {
+            let error = #expect(throws: JSONError.self) { try JSONText(checking: text, refusingNUL: true) }
+            #expect(error?.code == .nul)
+            _ = try JSONText(checking: text)
+        }
+        for text in [#"["\\u0000", "\\\\u0000"]"#, #"["u0000", "\u0001"]"#] {
+            _ = try JSONText(checking: text, refusingNUL: true)
+        }
     }
 
     @Test func readsNumbers() throws {

@@ -60,6 +60,20 @@ import Testing
         }
     }
 
+    /// An unknown tenant is answered like a wrong password, whatever is wrong besides.
+    @Test func tenantNamesCanNotBeGuessed() async throws {
+        let tenant = try await TestInstallation.shared().tenant()
+        for body in ["", "{}", #"{"email":"a@b.c"}"#, #"{"email":"a@b.c","password":"x"}"#] {
+            var answers: [[String?]] = []
+            for name in [tenant.name, "nobody-here", "Not A Name"] {
+                let reply = try await tenant.raw(
+                    "POST", path, Array(body.utf8), headers: [json, (name: "X-Scriptorium-Tenant", value: name)])
+                answers.append(["\(reply.status)", try JSONText(checking: reply.body)["error"]?["message"]?.string])
+            }
+            #expect(Set(answers).count == 1, "\(answers)")
+        }
+    }
+
     @Test func aSessionIsReadRefreshedAndEnded() async throws {
         let tenant = try await TestInstallation.shared().tenant()
         let first = try token(

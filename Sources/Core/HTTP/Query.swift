@@ -1,8 +1,11 @@
 /// Query strings: percent-encoding and the bracket syntax of PHP.
 public enum Query {
     /// The name and value pairs of a query, decoded; `+` is a space. A name without `=` has an empty value.
-    public static func pairs(_ query: some StringProtocol) -> [(name: String, value: String)] {
-        query.split(separator: "&").map { pair in
+    /// - Parameter most: how many are read.
+    public static func pairs(
+        _ query: some StringProtocol, most: Int = .max
+    ) -> [(name: String, value: String)] {
+        query.split(separator: "&", maxSplits: most == .max ? .max : most).prefix(most).map { pair in
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             return (decode(parts[0], plusIsSpace: true), parts.count > 1 ? decode(parts[1], plusIsSpace: true) : "")
         }
@@ -58,10 +61,13 @@ public enum Query {
         return String(decoding: out, as: UTF8.self)
     }
 
+    /// How many variables are read; more are dropped, as PHP's `max_input_vars` has it.
+    public static let mostParameters = 1000
+
     /// The pairs as `event.request.parameters` has them: `a[b]=1&a[c]=2&d[]=3` nests as PHP's `parse_str` does.
     public static func parameters(_ query: some StringProtocol) -> JSONText {
-        var root = Node.map([])
-        for (name, value) in pairs(query) where !name.isEmpty {
+        let root = Branch()
+        for (name, value) in pairs(query, most: mostParameters) where !name.isEmpty {
             root.insert(value, at: path(name)[...])
         }
         return root.json
@@ -84,38 +90,54 @@ public enum Query {
         return keys.count > 1 && keys.count <= 16 ? keys : [name]
     }
 
-    /// A value of the tree that the bracket syntax builds.
-    private indirect enum Node {
-        case text(String)
-        case map([(key: String, node: Node)])
+    /// A map of the tree that the bracket syntax builds: its keys in their order, and where each stands.
+    private final class Branch {
+        private enum Value {
+            case text(String)
+            case branch(Branch)
+        }
 
-        mutating func insert(_ value: String, at path: ArraySlice<String>) {
-            guard let first = path.first else {
-                self = .text(value)
+        private var members: [(key: String, value: Value)] = []
+        private var places: [String: Int] = [:]
+        private var nextNumber = 0
+
+        func insert(_ text: String, at path: ArraySlice<String>) {
+            guard let first = path.first else { return }
+            // `[]` takes the next free number, as PHP does.
+            let key = first.isEmpty ? String(nextNumber) : first
+            if let number = Int(key), number >= nextNumber, number < .max { nextNumber = number + 1 }
+            guard path.count > 1 else {
+                put(.text(text), at: key)
                 return
             }
-            var members: [(key: String, node: Node)] = if case .map(let found) = self { found } else { [] }
-            // `[]` takes the next free number, as PHP does.
-            let key = first.isEmpty ? String((members.compactMap { Int($0.key) }.max() ?? -1) + 1) : first
-            if let index = members.firstIndex(where: { $0.key == key }) {
-                members[index].node.insert(value, at: path.dropFirst())
+            if let place = places[key], case .branch(let branch) = members[place].value {
+                branch.insert(text, at: path.dropFirst())
             } else {
-                var node = path.count > 1 ? Node.map([]) : Node.text("")
-                node.insert(value, at: path.dropFirst())
-                members.append((key, node))
+                let branch = Branch()
+                branch.insert(text, at: path.dropFirst())
+                put(.branch(branch), at: key)
             }
-            self = .map(members)
+        }
+
+        private func put(_ value: Value, at key: String) {
+            if let place = places[key] {
+                members[place].value = value
+            } else {
+                places[key] = members.count
+                members.append((key, value))
+            }
         }
 
         /// A map whose keys are 0, 1, 2 … is a list, as PHP writes it.
         var json: JSONText {
-            switch self {
-            case .text(let text): return .string(text)
-            case .map(let members):
-                let isList =
-                    !members.isEmpty && members.enumerated().allSatisfy { $0.element.key == String($0.offset) }
-                return isList ? .array(members.map(\.node.json)) : .object(members.map { ($0.key, $0.node.json) })
+            let values = members.map { member -> JSONText in
+                switch member.value {
+                case .text(let text): .string(text)
+                case .branch(let branch): branch.json
+                }
             }
+            let isList = !members.isEmpty && members.enumerated().allSatisfy { $0.element.key == String($0.offset) }
+            return isList ? .array(values) : .object(Array(zip(members.map(\.key), values)))
         }
     }
 }

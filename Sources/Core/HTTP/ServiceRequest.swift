@@ -23,6 +23,14 @@ public struct ServiceRequest: Sendable {
         self.body = body
     }
 
+    /// A path's segments, decoded. Steps upwards have no meaning here, however they are written, and a script that joins
+    /// paths must not take one.
+    public static func segments(of path: some StringProtocol) -> [String] {
+        path.split(separator: "/").flatMap { part in
+            Query.decode(part).split(separator: "/").filter { $0 != ".." && $0 != "." }.map(String.init)
+        }
+    }
+
     /// The value of a header, its repetitions joined by commas (RFC 9110 §5.3); nil where there is none.
     public func header(_ name: String) -> String? {
         let values = headers.filter { $0.name == name }.map(\.value)

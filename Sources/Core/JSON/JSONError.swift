@@ -9,6 +9,7 @@ public struct JSONError: Error, Hashable, CustomStringConvertible {
         case controlCharacter
         case loneSurrogate
         case tooDeep
+        case nul
         case trailingText
     }
 
@@ -35,6 +36,7 @@ public struct JSONError: Error, Hashable, CustomStringConvertible {
             case .controlCharacter: "a control character in a string must be escaped"
             case .loneSurrogate: "half of a surrogate pair in a string"
             case .tooDeep: "nested deeper than \(JSONText.maximumDepth) levels"
+            case .nul: "the character NUL (\\u0000) in a string, which is not accepted"
             case .trailingText: "unexpected text after the value"
             }
         return line == 0 ? what : "\(what) at line \(line), column \(column)"

@@ -1,10 +1,12 @@
 /// Walks over the bytes of a JSON text. It builds nothing: values are ranges of the text.
 struct JSONScanner {
     private let bytes: UnsafeBufferPointer<UInt8>
+    private let refusingNUL: Bool
     private var position = 0
 
-    init(_ bytes: UnsafeBufferPointer<UInt8>) {
+    init(_ bytes: UnsafeBufferPointer<UInt8>, refusingNUL: Bool = false) {
         self.bytes = bytes
+        self.refusingNUL = refusingNUL
     }
 
     /// Checks the whole text and returns the range of its one value.
@@ -177,6 +179,7 @@ struct JSONScanner {
         switch letter {
         case UInt8(ascii: "u"):
             let unit = try hexUnit()
+            if unit == 0, refusingNUL { throw fault(.nul) }
             if (0xDC00...0xDFFF).contains(unit) { throw fault(.loneSurrogate) }
             if (0xD800...0xDBFF).contains(unit) {
                 guard peek == UInt8(ascii: "\\"), position + 1 < bytes.count,

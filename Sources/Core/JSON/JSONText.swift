@@ -23,11 +23,13 @@ public struct JSONText: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Checks `text` and keeps it.
+    /// - Parameter refusingNUL: whether the character NUL (`\u0000`) in a string is a fault, as PostgreSQL's text and many a
+    ///   C library have it.
     /// - Throws: ``JSONError`` with the line and column of the first fault.
-    public init(checking text: String) throws(JSONError) {
+    public init(checking text: String, refusingNUL: Bool = false) throws(JSONError) {
         var text = text
         let result: Result<(Range<Int>, whole: Bool), JSONError> = text.withUTF8 { bytes in
-            var scanner = JSONScanner(bytes)
+            var scanner = JSONScanner(bytes, refusingNUL: refusingNUL)
             do throws(JSONError) {
                 let range = try scanner.document()
                 return .success((range, range.count == bytes.count))
@@ -41,11 +43,11 @@ public struct JSONText: Sendable, Hashable, CustomStringConvertible {
 
     /// Checks `bytes` as UTF-8 and as JSON.
     /// - Throws: ``JSONError``
-    public init(checking bytes: some Collection<UInt8>) throws(JSONError) {
+    public init(checking bytes: some Collection<UInt8>, refusingNUL: Bool = false) throws(JSONError) {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw JSONError(.notUTF8, line: 0, column: 0)
         }
-        try self.init(checking: text)
+        try self.init(checking: text, refusingNUL: refusingNUL)
     }
 
     /// The value's kind, told by its first byte.
@@ -115,19 +117,6 @@ public struct JSONText: Sendable, Hashable, CustomStringConvertible {
     }
 
     public var isNull: Bool { kind == .null }
-
-    /// Whether a string in it holds the character NUL, which PostgreSQL's text and many a C library end at.
-    public var holdsNUL: Bool {
-        var found = text.utf8[...]
-        while let range = found.firstRange(of: Array("\\u0000".utf8)) {
-            // An even number of backslashes before it is text about the escape, not the escape.
-            if text.utf8[..<range.lowerBound].reversed().prefix(while: { $0 == UInt8(ascii: "\\") }).count % 2 == 0 {
-                return true
-            }
-            found = text.utf8[range.upperBound...]
-        }
-        return false
-    }
 
     public var description: String { text }
 }

@@ -27,6 +27,8 @@ public struct ScriptAttempt: Sendable {
 public struct AttemptLimits: Sendable, Hashable {
     /// From the moment the script is handed over; when it passes, the script is killed.
     public var wall: Duration
+    /// The quota that the wall limit comes from: `wall_seconds` or `async_wall_seconds`.
+    public var wallKey = "wall_seconds"
     /// How much of stdout and stderr together is kept, in bytes.
     public var logBytes: Int
     /// The largest result, in bytes of JSON.

@@ -34,8 +34,10 @@ public struct ScriptSettings: Sendable, Hashable {
     /// The limits of one attempt.
     public func limits(_ quotas: Quotas, asynchronous: Bool) -> AttemptLimits {
         let tenant = asynchronous ? quotas.asyncWallSeconds : quotas.wallSeconds
-        return AttemptLimits(
+        var limits = AttemptLimits(
             wall: .seconds(min(wallSeconds ?? tenant, tenant)), logBytes: quotas.logBytes,
             responseBytes: quotas.responseBytes, apiCalls: quotas.apiCalls)
+        if asynchronous, (wallSeconds ?? .infinity) >= tenant { limits.wallKey = "async_wall_seconds" }
+        return limits
     }
 }

@@ -11,7 +11,8 @@ struct InternalPath {
                 "'\(call.verb)' is not a verb that platform.api knows. Use GET, POST, PUT, PATCH or DELETE.")
         }
         var path = Substring(call.path)
-        if call.path.contains("://") {
+        let start = call.path.prefix(8).lowercased()
+        if start.hasPrefix("http://") || start.hasPrefix("https://") {
             guard let inner = Self.inside(call.path, publicURL) else {
                 throw ServiceError(
                     501,
@@ -21,7 +22,7 @@ struct InternalPath {
             path = inner
         }
         let parts = path.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        var segments = (parts.first ?? "").split(separator: "/")
+        var segments = ServiceRequest.segments(of: parts.first ?? "")
         if segments.prefix(2) == ["api", "v2"] { segments.removeFirst(2) }
         guard let service = segments.first else {
             throw .notFound("Could not find a service for ''. Name a service: platform.api.get('service/resource').")
@@ -37,8 +38,8 @@ struct InternalPath {
             headers.append((name: "content-type", value: type))
         }
         request = ServiceRequest(
-            verb: verb, service: Query.decode(service).lowercased(),
-            resource: segments.dropFirst().map { Query.decode($0) }.joined(separator: "/"), query: query,
+            verb: verb, service: service.lowercased(), resource: segments.dropFirst().joined(separator: "/"),
+            query: query,
             headers: headers, body: call.body)
     }
 

@@ -27,6 +27,15 @@ struct Rendering {
         return response
     }
 
+    /// A text that goes out as it is, as HTML unless the script's own headers say otherwise.
+    static func raw(_ text: String, headers: [(name: String, value: String)]) -> ServiceResponse {
+        let type = headers.last { $0.name.lowercased() == "content-type" && isHeaderText($0.value) }?.value
+        return ServiceResponse(
+            headers: [(name: "Content-Type", value: type ?? "text/html; charset=UTF-8")]
+                + headers.filter { maySet($0.name, $0.value) },
+            body: Array(text.utf8))
+    }
+
     private func body(of content: JSONText, _ contentType: String?) -> (type: String, body: [UInt8]) {
         let json = "application/json"
         switch content.kind {

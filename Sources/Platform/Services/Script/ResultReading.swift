@@ -15,7 +15,10 @@ struct ResultReading {
         } catch {
             outcome.status = error.status
             outcome.isLost = error.isLost
-            outcome.outcome = JobOutcome(response: .error(contextualised(error.shown)), error: error.json)
+            outcome.outcome = JobOutcome(
+                response: ErrorRendering.response(
+                    contextualised(error.shown), accept: call.request.header("accept")),
+                error: error.json)
         }
         return outcome
     }
@@ -42,6 +45,9 @@ struct ResultReading {
         case .exited(let code, let line): throw .exit(code, line)
         // A shell reports a signal as 128 and its number, and DreamFactory reports what the shell says.
         case .crashed(let signal, let line): throw .exit(128 + signal, line)
+        case .limit(let hit) where hit.key == "wall_seconds":
+            // What the author or the operator has set, not what was left of it.
+            throw .limit(LimitHit(key: call.limits.wallKey, value: "\(JSONText.number(call.limits.wall.seconds)) s"))
         case .limit(let hit): throw .limit(hit)
         case .violation(let why): throw .violation(why)
         case .cancelled: throw .cancelled
@@ -53,26 +59,24 @@ struct ResultReading {
         if let error = result.error { throw .script(error) }
         if let exception = result.exception, !isEmpty(exception) { throw .exception(exception) }
         if let body = result.rawBody {
-            return ServiceResponse(
-                headers: [(name: "Content-Type", value: "text/html; charset=UTF-8")] + result.headers,
-                body: Array(body.utf8))
+            return Rendering.raw(body, headers: result.headers)
         }
         if let returned = result.returned, !isEmpty(returned) {
             if let error = returned["error"], !error.isNull { throw .returned(error) }
-            return try formatted(returned, extra: result.headers)
+            // A result with a key `response` stands for it.
+            return try formatted(returned["response"] ?? returned, extra: result.headers)
         }
         if let response = result.response {
             // A response that is null counts as one that was never touched.
             return try response.isNull ? rendered(content: .null) : formatted(response, extra: result.headers)
         }
-        return try rendered(content: result.event ?? .null, extra: result.headers)
+        return try formatted(result.event ?? .null, extra: result.headers)
     }
 
-    /// A result with a key `response` stands for it, and an object with `content` is a response; all else is the content.
+    /// An object with `content` is a response; all else is the content.
     private func formatted(
         _ value: JSONText, extra: [(name: String, value: String)]
     ) throws(ScriptFailure) -> ServiceResponse {
-        let value = value["response"] ?? value
         guard let content = value["content"] else { return try rendered(content: value, extra: extra) }
         return try rendered(
             content: content, status: value["status_code"], contentType: value["content_type"]?.string,

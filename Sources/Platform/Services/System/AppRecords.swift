@@ -2,7 +2,7 @@ import Catalog
 import Core
 
 /// `system/app`: API keys and the roles of those who call with them.
-struct AppRecords {
+struct AppRecords: Sendable {
     let platform: Platform
 
     func answer(_ request: ServiceRequest, _ path: [String], _ caller: Caller) async throws -> ServiceResponse {
@@ -26,13 +26,17 @@ struct AppRecords {
             return Self.answer(targets.map { query.written(Self.record($0), request) }, isOne: id != nil)
         case (_, let id):
             let records = try RecordBody(request).records
-            let changes = try records.map { record in
-                (app: try change(try find(id ?? record["id"]?.text ?? "", caller), record), record: record)
+            // All are checked before the first is stored.
+            for record in records { _ = try change(try find(id ?? record["id"]?.text ?? "", caller), record) }
+            var changed: [JSONText] = []
+            for record in records {
+                let app = try find(id ?? record["id"]?.text ?? "", caller)
+                guard let stored = try await apps.update(app.id, { try self.change($0, record) }) else {
+                    throw Self.missing(String(app.id))
+                }
+                changed.append(query.written(Self.record(stored), request))
             }
-            for change in changes where try await !apps.update(change.app) {
-                throw Self.missing(String(change.app.id))
-            }
-            return Self.answer(changes.map { query.written(Self.record($0.app), request) }, isOne: id != nil)
+            return Self.answer(changed, isOne: id != nil)
         }
     }
 

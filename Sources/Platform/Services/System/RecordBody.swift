@@ -31,16 +31,11 @@ struct RecordBody {
     /// - Throws: ``ServiceError`` 400 with line and column.
     static func json(_ request: ServiceRequest) throws(ServiceError) -> JSONText {
         guard !request.body.isEmpty else { throw .badRequest("The request has no body. Send JSON.") }
-        let json: JSONText
         do {
-            json = try JSONText(checking: request.body)
+            return try JSONText(checking: request.body, refusingNUL: true)
         } catch {
             throw .badRequest("The body is not valid JSON: \(error).")
         }
-        guard !json.holdsNUL else {
-            throw .badRequest("The body holds the character NUL (\\u0000) in a string, which is not accepted.")
-        }
-        return json
     }
 }
 

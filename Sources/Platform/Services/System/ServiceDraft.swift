@@ -2,7 +2,7 @@ import Catalog
 import Core
 
 /// Reads what an author saves, and says what is wrong with it.
-struct ServiceDraft {
+struct ServiceDraft: Sendable {
     /// The languages that are installed here.
     let languages: [ScriptLanguage]
 
@@ -31,6 +31,12 @@ struct ServiceDraft {
     }
 
     private func language(_ fields: RecordFields, _ old: Services.Draft?) throws(ServiceError) -> ScriptLanguage {
+        guard !languages.isEmpty else {
+            throw ServiceError(
+                503,
+                "No script language is ready here yet. Try again in a few seconds; 'scriptorium doctor' tells why.",
+                retryAfter: 2)
+        }
         guard let type = try fields.text("type", longest: 40) else {
             if let old { return old.language }
             throw .badRequest("'type' is missing: use one of \(installed).")
@@ -42,7 +48,7 @@ struct ServiceDraft {
     }
 
     private var installed: String {
-        languages.isEmpty ? "none (no language is installed)" : languages.map(\.rawValue).joined(separator: ", ")
+        languages.map(\.rawValue).joined(separator: ", ")
     }
 
     /// The script, and the rest of `config` as its author gave it.
@@ -67,6 +73,9 @@ struct ServiceDraft {
             throw .badRequest("'config.content' may have \(Self.largestContent) bytes at most.")
         }
         let config = JSONText.object(members)
+        guard config.text.utf8.count <= Self.largestContent else {
+            throw .badRequest("'config' may have \(Self.largestContent) bytes at most beside its content.")
+        }
         do {
             try ScriptSettings.check(config)
         } catch {
@@ -80,6 +89,9 @@ struct ServiceDraft {
         guard let doc = record["service_doc_by_service_id"], !doc.isNull else { return nil }
         guard doc.kind == .object || doc.kind == .array else {
             throw .badRequest("'service_doc_by_service_id' must be an object with 'format' and 'content'.")
+        }
+        guard doc.text.utf8.count <= Self.largestContent else {
+            throw .badRequest("'service_doc_by_service_id' may have \(Self.largestContent) bytes at most.")
         }
         return doc.text
     }

@@ -54,24 +54,27 @@ struct ServiceRecords {
     private func change(
         _ id: String?, _ request: ServiceRequest, _ services: Services, _ query: RecordQuery, _ caller: Caller
     ) async throws -> ServiceResponse {
-        var changes: [(id: Int64, draft: Services.Draft)] = []
+        let reader = ServiceDraft(languages: platform.executor.languages)
+        var changes: [(id: Int64, record: JSONText)] = []
         for record in try RecordBody(request).records {
             guard let id = id ?? record["id"]?.text else {
                 throw ServiceError.badRequest(
                     "Each record needs its 'id', or the path names one: 'system/service/{id}'.")
             }
             let old = try await find(id, services)
-            let draft = try ServiceDraft(languages: platform.executor.languages).draft(from: record, over: old.draft)
+            let draft = try reader.draft(from: record, over: old.draft)
             if draft.content != old.draft.content || draft.language != old.draft.language {
                 try await checkSyntax(draft)
             }
-            changes.append((old.id, draft))
+            changes.append((old.id, record))
         }
         var written: [JSONText] = []
         for change in changes {
-            guard try await services.update(change.id, change.draft, by: caller.session.user?.id) else {
-                throw Self.missing(String(change.id))
+            // What the record leaves out stays as it is stored then, not as it was read before.
+            let isThere = try await services.update(change.id, by: caller.session.user?.id) { stored in
+                try reader.draft(from: change.record, over: stored)
             }
+            guard isThere else { throw Self.missing(String(change.id)) }
             written.append(
                 query.written(Self.record(try await find(String(change.id), services)), request))
         }

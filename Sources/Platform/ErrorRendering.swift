@@ -1,8 +1,9 @@
 import Core
 
 /// Errors in the shape that the caller prefers: DreamFactory's, or problem details (RFC 9457).
-enum ErrorRendering {
-    static func response(_ error: ServiceError, accept: String?) -> ServiceResponse {
+public enum ErrorRendering {
+    /// - Parameter accept: the request's header.
+    public static func response(_ error: ServiceError, accept: String?) -> ServiceResponse {
         guard prefersProblem(accept) else { return .error(error) }
         var members: [(String, JSONText)] = [
             ("type", .string("about:blank")),
