@@ -81,4 +81,17 @@ import Testing
             ])
         #expect(reply.text == #"{"n":1000}"#)
     }
+
+    /// Scripts that call each other share what one job may use.
+    @Test func callsAreCountedOverTheWholeJob() async throws {
+        let tenant = try await TestInstallation.shared().tenant(quotas: #"{"api_calls":3,"call_depth":5}"#)
+        try await tenant.save("end", "php", "return 1;")
+        try await tenant.save(
+            "two", "python3", "return [platform.api.get('end').status, platform.api.get('end').status]")
+        try await tenant.save(
+            "all", "python3",
+            "import json\nr = [json.loads(platform.api.get('two').read())]\n"
+                + "r.append(platform.api.get('end').status)\nreturn r")
+        #expect(try await tenant.send("GET", "/api/v2/all").text == "[[200,200],429]")
+    }
 }

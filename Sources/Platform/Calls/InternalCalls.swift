@@ -9,7 +9,9 @@ struct InternalCalls: ScriptHost {
     let call: ScriptCall
     let log: @Sendable (LogLine) -> Void
 
-    func log(_ line: LogLine) { log(line) }
+    func log(_ line: LogLine) {
+        if let kept = call.budget.keep(line) { log(kept) }
+    }
 
     func call(_ asked: APICall) async -> APIReply {
         let response: ServiceResponse
@@ -25,6 +27,11 @@ struct InternalCalls: ScriptHost {
     }
 
     private func answer(_ asked: APICall) async throws -> ServiceResponse {
+        guard call.budget.takeCall() else {
+            throw ServiceError(
+                429, "The scripts of this job have made all the platform.api calls that they may make (api_calls).",
+                context: [("limit", .string("api_calls"))])
+        }
         let request = try InternalPath(asked, publicURL: platform.settings.publicURL).request
         // The catalogue may have moved on since the job began: a script sees what its caller would see now.
         guard let tenant = try await platform.catalog.tenant(call.caller.tenant.id) else {
@@ -52,9 +59,8 @@ struct InternalCalls: ScriptHost {
         guard let script = try await platform.catalog.script(reference) else {
             throw ServiceError.notFound("Could not find a service for \(request.service)")
         }
-        let nested = ScriptCall(
-            caller: caller, request: request, script: script, job: call.job, deadline: call.deadline,
-            limits: ScriptSettings(config: script.config).limits(quotas, asynchronous: true), depth: call.depth + 1)
+        let nested = call.nested(
+            caller, request, script, ScriptSettings(config: script.config).limits(quotas, asynchronous: true))
         return await platform.run(nested, log: log).outcome.response
     }
 }

@@ -80,6 +80,8 @@ struct InvokeCommand: AsyncParsableCommand {
         let http = HTTPClient()
         let reply: HTTPReply
         do {
+            let waiting = Task { try await tellOfWaiting() }
+            defer { waiting.cancel() }
             reply = try await http.send(
                 HTTPCall(
                     method: method?.uppercased() ?? (data == nil ? "GET" : "POST"),
@@ -93,6 +95,16 @@ struct InvokeCommand: AsyncParsableCommand {
         await http.close()
         show(reply)
         if reply.status >= 400 { throw ExitCode(1) }
+    }
+
+    /// A word now and then while the script takes its time.
+    private func tellOfWaiting() async throws {
+        var seconds = 2
+        while true {
+            try await Task.sleep(for: .seconds(seconds == 2 ? 2 : 5))
+            progress("waiting for the script, \(seconds) s so far (with --async the job is answered at once)")
+            seconds += 5
+        }
     }
 
     private func show(_ reply: HTTPReply) {

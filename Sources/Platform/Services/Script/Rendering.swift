@@ -53,7 +53,7 @@ struct Rendering {
     }
 
     private static func status(_ value: JSONText?) -> Int {
-        guard let value, !value.isNull else { return 200 }
+        guard let value else { return 200 }
         guard let number = value.integer ?? value.string.flatMap({ Int($0) }), known.contains(number) else {
             return 500
         }

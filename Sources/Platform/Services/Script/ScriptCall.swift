@@ -29,12 +29,14 @@ public struct ScriptCall: Sendable {
     /// When the whole attempt must be over, nested calls included.
     public var deadline: ContinuousClock.Instant
     public var limits: AttemptLimits
+    /// Shared by all scripts of the attempt.
+    let budget: AttemptBudget
     /// 0 for the script that the job is for, one more for each call of a script by a script.
     public var depth: Int
 
     public init(
         caller: Caller, request: ServiceRequest, script: Script, job: Job, deadline: ContinuousClock.Instant,
-        limits: AttemptLimits, depth: Int = 0
+        limits: AttemptLimits
     ) {
         self.caller = caller
         self.request = request
@@ -42,6 +44,28 @@ public struct ScriptCall: Sendable {
         self.job = job
         self.deadline = deadline
         self.limits = limits
+        depth = 0
+        budget = AttemptBudget(limits)
+    }
+
+    /// A call that a script of the same attempt makes.
+    func nested(_ caller: Caller, _ request: ServiceRequest, _ script: Script, _ limits: AttemptLimits) -> ScriptCall {
+        ScriptCall(
+            caller: caller, request: request, script: script, job: job, deadline: deadline, limits: limits,
+            budget: budget, depth: depth + 1)
+    }
+
+    private init(
+        caller: Caller, request: ServiceRequest, script: Script, job: Job, deadline: ContinuousClock.Instant,
+        limits: AttemptLimits, budget: AttemptBudget, depth: Int
+    ) {
+        self.caller = caller
+        self.request = request
+        self.script = script
+        self.job = job
+        self.deadline = deadline
+        self.limits = limits
+        self.budget = budget
         self.depth = depth
     }
 }
