@@ -50,6 +50,24 @@ public struct JobOutcome: Sendable {
         self.error = error
     }
 
+    /// A job's `error` (contract.md §5).
+    /// - Parameters:
+    ///   - limit: the quota that fired.
+    ///   - line: the author's own.
+    ///   - trace: frames of the script itself, innermost first.
+    public static func error(
+        _ error: ServiceError, limit: String? = nil, line: Int? = nil, trace: [String] = []
+    ) -> JSONText {
+        .object([
+            ("message", .string(error.message)),
+            ("code", .integer(error.code)),
+            ("status_code", .integer(error.status)),
+            ("limit", .string(limit)),
+            ("line", .integer(line)),
+            ("trace", .array(trace.map(JSONText.string))),
+        ])
+    }
+
     /// The form that is sealed, like ``JobPayload/bytes``.
     public var bytes: [UInt8] {
         let head = JSONText.object([

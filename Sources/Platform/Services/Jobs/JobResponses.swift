@@ -20,13 +20,7 @@ public struct JobResponses: Sendable {
             return outcome
         }
         let error = Self.error(of: result, requestID: requestID)
-        return JobOutcome(
-            response: .error(error),
-            error: .object([
-                ("message", .string(error.message)), ("code", .integer(error.code)),
-                ("status_code", .integer(error.status)), ("limit", .null), ("line", .null),
-                ("trace", JSONText(trusted: "[]")),
-            ]))
+        return JobOutcome(response: .error(error), error: JobOutcome.error(error))
     }
 
     private static func error(of result: StoredResult, requestID: String) -> ServiceError {

@@ -88,13 +88,7 @@ extension ScriptOutcome {
         var error = error
         error.context.append(("job_id", .string(job.description)))
         status = .failed
-        outcome = JobOutcome(
-            response: .error(error),
-            error: .object([
-                ("message", .string(error.message)), ("code", .integer(error.code)),
-                ("status_code", .integer(error.status)), ("limit", .null), ("line", .null),
-                ("trace", JSONText(trusted: "[]")),
-            ]))
+        outcome = JobOutcome(response: .error(error), error: JobOutcome.error(error))
         cpu = .zero
         peakMemoryBytes = 0
         isLost = error.status == 503

@@ -67,14 +67,7 @@ enum ScriptFailure: Error {
             line = error.line
             trace = error.trace
         }
-        return .object([
-            ("message", .string(shown.message)),
-            ("code", .integer(shown.code)),
-            ("status_code", .integer(shown.status)),
-            ("limit", .string(limit)),
-            ("line", .integer(line)),
-            ("trace", .array(trace.map(JSONText.string))),
-        ])
+        return JobOutcome.error(shown, limit: limit, line: line, trace: trace)
     }
 
     private static func message(of error: ScriptError) -> String {

@@ -21,9 +21,9 @@ struct AppRecords: Sendable {
             throw ServiceError.notAllowed(
                 "POST", on: "system/\(request.resource)", allowed: [.get, .put, .patch, .delete])
         case (.delete, let id):
-            let targets = try targets(id, query, caller)
-            for app in targets where try await !apps.delete(app.id) { throw Self.missing(String(app.id)) }
-            return Self.answer(targets.map { query.written(Self.record($0), request) }, isOne: id != nil)
+            let targets = try query.targets(id, "app").map { id throws(ServiceError) in try find(id, caller) }
+            for app in targets where try await !apps.delete(app.id) { throw RecordQuery.missing(String(app.id)) }
+            return RecordQuery.answer(targets.map { query.written(Self.record($0), request) }, isOne: id != nil)
         case (_, let id):
             let records = try RecordBody(request).records
             // All are checked before the first is stored.
@@ -32,11 +32,11 @@ struct AppRecords: Sendable {
             for record in records {
                 let app = try find(id ?? record["id"]?.text ?? "", caller)
                 guard let stored = try await apps.update(app.id, { try self.change($0, record) }) else {
-                    throw Self.missing(String(app.id))
+                    throw RecordQuery.missing(String(app.id))
                 }
                 changed.append(query.written(Self.record(stored), request))
             }
-            return Self.answer(changed, isOne: id != nil)
+            return RecordQuery.answer(changed, isOne: id != nil)
         }
     }
 
@@ -71,26 +71,8 @@ struct AppRecords: Sendable {
     }
 
     private func find(_ text: String, _ caller: Caller) throws(ServiceError) -> App {
-        guard let id = Int64(text), let app = caller.tenant.apps[id] else { throw Self.missing(text) }
+        guard let id = Int64(text), let app = caller.tenant.apps[id] else { throw RecordQuery.missing(text) }
         return app
-    }
-
-    private func targets(_ id: String?, _ query: RecordQuery, _ caller: Caller) throws(ServiceError) -> [App] {
-        if let id { return [try find(id, caller)] }
-        guard let ids = query.ids, !ids.isEmpty else {
-            throw .badRequest("Say which apps: 'system/app/{id}' or '?ids=1,2'.")
-        }
-        var found: [App] = []
-        for id in ids { found.append(try find(String(id), caller)) }
-        return found
-    }
-
-    private static func answer(_ records: [JSONText], isOne: Bool) -> ServiceResponse {
-        .json(isOne ? records.first ?? .emptyObject : .object([("resource", .array(records))]))
-    }
-
-    private static func missing(_ id: String) -> ServiceError {
-        .notFound("Record with identifier '\(id)' not found.")
     }
 
     private static func record(_ app: App) -> RecordQuery.Record {

@@ -73,6 +73,25 @@ struct RecordQuery {
         Query.value("fields", in: request.query) == nil ? .object(record.filter { $0.0 == "id" }) : select(record)
     }
 
+    /// The ids that a write is for: the path's, else those of `ids`.
+    /// - Throws: ``ServiceError`` 400 where there is neither.
+    func targets(_ id: String?, _ kind: String) throws(ServiceError) -> [String] {
+        if let id { return [id] }
+        guard let ids, !ids.isEmpty else {
+            throw .badRequest("Say which: 'system/\(kind)/{id}' or '?ids=1,2'.")
+        }
+        return ids.map { String($0) }
+    }
+
+    /// One record where the path names one, else a list.
+    static func answer(_ records: [JSONText], isOne: Bool) -> ServiceResponse {
+        .json(isOne ? records.first ?? .emptyObject : .object([("resource", .array(records))]))
+    }
+
+    static func missing(_ id: String) -> ServiceError {
+        .notFound("Record with identifier '\(id)' not found.")
+    }
+
     static func id(_ record: Record) -> Int64 {
         record.first { $0.0 == "id" }?.1.integer.map(Int64.init) ?? 0
     }

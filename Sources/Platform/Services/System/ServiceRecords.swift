@@ -22,13 +22,13 @@ struct ServiceRecords {
             throw ServiceError.notAllowed(
                 "POST", on: "system/\(request.resource)", allowed: [.get, .put, .patch, .delete])
         case (.delete, let id):
-            let ids = try Self.targets(id, query)
+            let ids = try query.targets(id, "service")
             var gone: [Services.Record] = []
             for id in ids { gone.append(try await find(id, services)) }
             for record in gone where try await !services.delete(record.id) {
-                throw Self.missing(String(record.id))
+                throw RecordQuery.missing(String(record.id))
             }
-            return Self.answer(gone.map { query.written(Self.record($0), request) }, isOne: id != nil)
+            return RecordQuery.answer(gone.map { query.written(Self.record($0), request) }, isOne: id != nil)
         case (_, let id): return try await change(id, request, services, query, caller)
         }
     }
@@ -74,11 +74,11 @@ struct ServiceRecords {
             let isThere = try await services.update(change.id, by: caller.session.user?.id) { stored in
                 try reader.draft(from: change.record, over: stored)
             }
-            guard isThere else { throw Self.missing(String(change.id)) }
+            guard isThere else { throw RecordQuery.missing(String(change.id)) }
             written.append(
                 query.written(Self.record(try await find(String(change.id), services)), request))
         }
-        return Self.answer(written, isOne: id != nil)
+        return RecordQuery.answer(written, isOne: id != nil)
     }
 
     /// - Throws: ``ServiceError`` 400 with the author's line and, where the language gives one, the column.
@@ -102,25 +102,9 @@ struct ServiceRecords {
 
     private func find(_ text: String, _ services: Services) async throws -> Services.Record {
         guard let id = Int64(text), let record = try await services.records(id: id).first else {
-            throw Self.missing(text)
+            throw RecordQuery.missing(text)
         }
         return record
-    }
-
-    private static func targets(_ id: String?, _ query: RecordQuery) throws(ServiceError) -> [String] {
-        if let id { return [id] }
-        guard let ids = query.ids, !ids.isEmpty else {
-            throw .badRequest("Say which services: 'system/service/{id}' or '?ids=1,2'.")
-        }
-        return ids.map { String($0) }
-    }
-
-    private static func answer(_ records: [JSONText], isOne: Bool) -> ServiceResponse {
-        .json(isOne ? records.first ?? .emptyObject : .object([("resource", .array(records))]))
-    }
-
-    private static func missing(_ id: String) -> ServiceError {
-        .notFound("Record with identifier '\(id)' not found.")
     }
 
     private static func record(_ record: Services.Record) -> RecordQuery.Record {
