@@ -18,7 +18,6 @@ extension Target.Dependency {
     static let jwtKit = product(name: "JWTKit", package: "jwt-kit")
     static let logging = product(name: "Logging", package: "swift-log")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
-    static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
 }
@@ -63,9 +62,7 @@ let package = Package(
         room("Catalog", ["Core", "Database", .jwtKit, .logging, .serviceLifecycle]),
         room("JobQueue", ["Core", "Database", .logging, .serviceLifecycle]),
         room("Outbound", ["CHost", "CLibCurl", "Core"]),
-        room(
-            "Execution", ["CHost", "Core", .logging, .nioCore, .nioPosix, .serviceLifecycle],
-            exclude: ["Resources"]),
+        room("Execution", ["CHost", "Core", .logging, .serviceLifecycle], exclude: ["Resources"]),
         room("Platform", ["Catalog", "Core", "Database", "Execution", "JobQueue", .logging]),
         room(
             "Ingress",
@@ -75,7 +72,7 @@ let package = Package(
             ]),
         room(
             "Worker",
-            ["Catalog", "Core", "Database", "Execution", "JobQueue", "Platform", .logging, .serviceLifecycle]),
+            ["Catalog", "Core", "Database", "JobQueue", "Platform", .logging, .serviceLifecycle]),
         .executableTarget(
             name: "scriptorium",
             dependencies: [
