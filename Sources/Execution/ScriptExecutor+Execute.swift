@@ -3,7 +3,7 @@ import Core
 extension ScriptExecutor {
     /// Runs a script. Cancelling the calling task kills it and gives `.cancelled`.
     ///
-    /// Waiting for a process counts into nothing; it ends after the wall limit and ten seconds.
+    /// Waiting for a process counts into nothing; it ends after the wall limit and thirty seconds.
     /// - Parameter host: answers the script's calls, up to 16 at the same time, and gets its output on a thread that its
     ///   `log` must not block.
     public func execute(_ attempt: ScriptAttempt, host: some ScriptHost) async -> AttemptReport {
@@ -41,7 +41,7 @@ extension ScriptExecutor {
     private func follow(
         _ run: Run, _ language: ScriptLanguage, limits: AttemptLimits, host: some ScriptHost
     ) async {
-        await place(run, language, within: limits.wall + .seconds(10))
+        await place(run, language, within: limits.wall + .seconds(30))
         await withDiscardingTaskGroup { group in
             for await request in run.requests {
                 group.addTask {
