@@ -14,11 +14,14 @@ public struct DatabaseOptions: Sendable {
     public var connectTimeout: Duration
     /// How long an operation waits for a usable connection before `DatabaseError.Code.unavailable`.
     public var waitLimit: Duration
+    /// How long an operation may take in all, from its asking to its end. After that its connection is given up, because
+    /// a server that is frozen or cut off says nothing: `DatabaseError.Code.connectionLost`.
+    public var answerLimit: Duration
 
     public init(
         url: String, listenURL: String? = nil, connections: Int = 8, prepare: Bool = true,
         applicationName: String = "scriptorium", connectTimeout: Duration = .seconds(5),
-        waitLimit: Duration = .seconds(8)
+        waitLimit: Duration = .seconds(6), answerLimit: Duration = .seconds(9)
     ) {
         self.url = url
         self.listenURL = listenURL
@@ -27,5 +30,6 @@ public struct DatabaseOptions: Sendable {
         self.applicationName = applicationName
         self.connectTimeout = connectTimeout
         self.waitLimit = waitLimit
+        self.answerLimit = answerLimit
     }
 }

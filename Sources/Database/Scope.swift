@@ -9,10 +9,10 @@ private enum Scope {
         "scope_system", "select set_config('role', 'scriptorium_system', true)", idempotent: true)
 
     static func transaction<T: Sendable>(
-        _ pool: ConnectionPool, readOnly: Bool, tenant: TenantID?,
+        _ pool: ConnectionPool, readOnly: Bool, tenant: TenantID?, limit: Duration? = nil,
         _ body: @escaping @Sendable (borrowing SQLSession) throws -> T
     ) async throws -> T {
-        try await pool.run { link in
+        try await pool.run(limit: limit) { link in
             try link.command(readOnly ? "BEGIN READ ONLY" : "BEGIN")
             do {
                 if let tenant {
@@ -63,15 +63,19 @@ public struct SystemScope: Sendable {
     let pool: ConnectionPool
 
     /// As `TenantScope.read`.
-    public func read<T: Sendable>(_ body: @escaping @Sendable (borrowing SQLSession) throws -> T) async throws -> T {
-        try await Scope.transaction(pool, readOnly: true, tenant: nil, body)
+    /// - Parameter limit: how long it may take, for what is known to be long; nil for the database's `answerLimit`.
+    public func read<T: Sendable>(
+        limit: Duration? = nil, _ body: @escaping @Sendable (borrowing SQLSession) throws -> T
+    ) async throws -> T {
+        try await Scope.transaction(pool, readOnly: true, tenant: nil, limit: limit, body)
     }
 
     /// As `TenantScope.transaction`.
+    /// - Parameter limit: as `read`.
     public func transaction<T: Sendable>(
-        _ body: @escaping @Sendable (borrowing SQLSession) throws -> T
+        limit: Duration? = nil, _ body: @escaping @Sendable (borrowing SQLSession) throws -> T
     ) async throws -> T {
-        try await Scope.transaction(pool, readOnly: false, tenant: nil, body)
+        try await Scope.transaction(pool, readOnly: false, tenant: nil, limit: limit, body)
     }
 
     /// One statement that is a transaction by itself, in one round trip and without a change of role: for the queue's

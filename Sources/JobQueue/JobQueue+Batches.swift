@@ -43,13 +43,19 @@ extension JobQueue {
         return attempts.map { accepted.contains($0.job.id) }
     }
 
+    /// For so long a write is begun again: what is asked for must have its answer soon.
+    private static let repeatLimit = Duration.seconds(4)
+
     /// Runs a write that may be repeated, again while its outcome is unknown because the connection broke.
     private static func repeating<T>(_ write: (_ isRepeat: Bool) async throws -> T) async throws -> T {
         var tries = 1
+        let begun = ContinuousClock.now
         while true {
             do {
                 return try await write(tries > 1)
-            } catch let error as DatabaseError where error.code == .connectionLost && tries < 5 {
+            } catch let error as DatabaseError
+                where error.code == .connectionLost && tries < 5 && begun.duration(to: .now) < repeatLimit
+            {
                 tries += 1
             }
         }

@@ -34,6 +34,26 @@ import Testing
         await other.close()
     }
 
+    @Test func aServerThatSaysNothingIsGivenUp() async throws {
+        let url = try await TestPostgres.database(migrations: notes)
+        let database = Database(
+            DatabaseOptions(url: url, connections: 1, answerLimit: .milliseconds(300)), logger: quiet)
+        // What a frozen server looks like from here: no answer, and none to a cancellation.
+        let begun = ContinuousClock.now
+        let error = await #expect(throws: DatabaseError.self) {
+            try await database.system.transaction { try $0.query(Statement("frozen", "select 1 from pg_sleep(60)")) }
+        }
+        #expect(error?.code == .connectionLost)
+        #expect(begun.duration(to: .now) < .seconds(30))
+        #expect(try await database.ping() == 1)
+        // What is known to be long may be.
+        let long = try await database.system.read(limit: .seconds(30)) {
+            try $0.query(Statement("long", "select 1 from pg_sleep(0.8)"))
+        }
+        #expect(long.count == 1)
+        await database.close()
+    }
+
     @Test func anIdempotentStatementIsRepeated() async throws {
         let url = try await TestPostgres.database()
         let database = Database(DatabaseOptions(url: url, connections: 1), logger: quiet)

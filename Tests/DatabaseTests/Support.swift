@@ -8,7 +8,7 @@ let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 /// A pool on a fresh database.
 func openDatabase(
-    prepare: Bool = true, connections: Int = 2, waitLimit: Duration = .seconds(8), migrations: [Migration] = []
+    prepare: Bool = true, connections: Int = 2, waitLimit: Duration = .seconds(6), migrations: [Migration] = []
 ) async throws -> Database {
     let url = try await TestPostgres.database(migrations: migrations)
     return Database(

@@ -107,10 +107,16 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
     /// Flushes a batch, hands the lane on, and tells everybody.
     private func lead(_ batch: [Passenger]) async -> Result<Output, any Error> {
         let results = await settle(batch.map(\.item)[...])
-        let next = state.withLock { state in
+        let isAway = Self.isAway(results[0])
+        let (next, refused) = state.withLock { state in
+            // Who has waited through the failure must not wait for the next one: that would add up.
+            let refused = isAway ? state.nextBatch(.max, .max) : []
             let next = state.nextBatch(maxItems, maxBytes)
             if next.isEmpty { state.freeLanes += 1 }
-            return next
+            return (next, refused)
+        }
+        for passenger in refused {
+            passenger.caller?.resume(throwing: DatabaseError(.unavailable, "the database does not answer"))
         }
         if let leader = next.first { leader.caller?.resume(returning: .lead(next)) }
         for (passenger, result) in zip(batch, results).dropFirst() {
@@ -133,6 +139,11 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
         } catch {
             return items.map { _ in .failure(error) }
         }
+    }
+
+    private static func isAway(_ result: Result<Output, any Error>) -> Bool {
+        guard case .failure(let error as DatabaseError) = result else { return false }
+        return [.unavailable, .connectionLost].contains(error.code)
     }
 
     /// Whether the failure may lie in a single item. Otherwise smaller batches would only fail more often.

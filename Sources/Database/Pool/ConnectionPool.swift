@@ -7,10 +7,12 @@ final class ConnectionPool: Sendable {
     private let connections: [Connection]
     private let timer: PosixThread
     private let waitLimit: Duration
+    private let answerLimit: Duration
 
     init(_ options: DatabaseOptions, logger: Logger) {
         let target = LinkTarget(options)
         waitLimit = options.waitLimit
+        answerLimit = options.answerLimit
         connections = (0..<max(1, options.connections)).map { [queue] number in
             Connection(number, target: target, queue: queue, logger: logger)
         }
@@ -26,8 +28,13 @@ final class ConnectionPool: Sendable {
 
     /// Runs `body` on the thread of a connection. When the calling task is cancelled, work that waits is dropped and work
     /// that runs is stopped by the server.
-    func run<T: Sendable>(_ body: @escaping @Sendable (Link) throws -> T) async throws -> T {
-        let work = PooledWork(deadline: .now + waitLimit, cancellations: cancellations, body)
+    /// - Parameter limit: what the work may take instead of the pool's `answerLimit`.
+    func run<T: Sendable>(
+        limit: Duration? = nil, _ body: @escaping @Sendable (Link) throws -> T
+    ) async throws -> T {
+        let now = Moment.now
+        let work = PooledWork(
+            deadline: now + waitLimit, end: now + (limit ?? answerLimit), cancellations: cancellations, body)
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { caller in
                 if work.begin(caller) { queue.append(work) }

@@ -9,6 +9,8 @@ protocol Work: AnyObject, Sendable {
     func fail(_ error: any Error)
     /// Stops what runs.
     func interrupt()
+    /// Gives its connection up where it has run longer than it may.
+    func giveUp(at now: Moment)
 }
 
 /// Work with a caller that awaits its result. Whoever takes the continuation out of the state resumes it.
@@ -18,18 +20,30 @@ final class PooledWork<T: Sendable>: Work {
     private enum State {
         case new
         case queued(Caller)
-        case running(Caller, LinkCanceller)
+        case running(Caller, LinkCanceller, end: Moment)
         case over
     }
 
+    /// How long the server has to stop what was cancelled.
+    private static var cancelPatience: Duration { .seconds(2) }
+
     let deadline: Moment
+    private let end: Moment
     private let body: @Sendable (Link) throws -> T
     private let cancellations: Cancellations
     private let state = Mutex(State.new)
     private let isCancelled = Atomic(false)
+    private let isGivenUp = Atomic(false)
 
-    init(deadline: Moment, cancellations: Cancellations, _ body: @escaping @Sendable (Link) throws -> T) {
+    /// - Parameters:
+    ///   - deadline: by then it must have begun.
+    ///   - end: by then it must be over.
+    init(
+        deadline: Moment, end: Moment, cancellations: Cancellations,
+        _ body: @escaping @Sendable (Link) throws -> T
+    ) {
         self.deadline = deadline
+        self.end = end
         self.cancellations = cancellations
         self.body = body
     }
@@ -54,10 +68,8 @@ final class PooledWork<T: Sendable>: Work {
             case .queued(let caller):
                 state = .over
                 return caller
-            case .running(_, let canceller):
-                isCancelled.store(true, ordering: .releasing)
-                // Under the lock: once the work is over, nothing may stop what the connection does next.
-                cancellations.request(canceller)
+            case .running:
+                stop(&state)
                 return nil
             case .over:
                 return nil
@@ -67,10 +79,23 @@ final class PooledWork<T: Sendable>: Work {
     }
 
     func interrupt() {
+        state.withLock { stop(&$0) }
+    }
+
+    /// Asks the server to stop what runs. Under the lock: once the work is over, nothing may stop what the connection does
+    /// next.
+    private func stop(_ state: inout sending State) {
+        guard case .running(let caller, let canceller, let end) = state else { return }
+        isCancelled.store(true, ordering: .releasing)
+        cancellations.request(canceller)
+        state = .running(caller, canceller, end: min(end, .now + Self.cancelPatience))
+    }
+
+    func giveUp(at now: Moment) {
         state.withLock { state in
-            guard case .running(_, let canceller) = state else { return }
-            isCancelled.store(true, ordering: .releasing)
-            cancellations.request(canceller)
+            guard case .running(_, let canceller, let end) = state, end <= now else { return }
+            isGivenUp.store(true, ordering: .releasing)
+            canceller.cut()
         }
     }
 
@@ -86,7 +111,7 @@ final class PooledWork<T: Sendable>: Work {
     func attempt(on link: Link) -> Bool {
         let isOurs = state.withLock { state in
             guard case .queued(let caller) = state else { return false }
-            state = .running(caller, link.canceller)
+            state = .running(caller, link.canceller, end: end)
             return true
         }
         guard isOurs else { return true }
@@ -96,23 +121,30 @@ final class PooledWork<T: Sendable>: Work {
         link.isInterrupted = { false }
         var mayRepeat = false
         if case .failure(let error as DatabaseError) = result {
-            mayRepeat = error.code == .connectionLost && !link.hasActed && Moment.now < deadline
+            mayRepeat =
+                error.code == .connectionLost && !link.hasActed && !isGivenUp.load(ordering: .acquiring)
+                && Moment.now < deadline
         }
         let isCancelled = isCancelled.load(ordering: .acquiring)
         let caller: Caller? = state.withLock { state in
-            guard case .running(let caller, _) = state else { return nil }
+            guard case .running(let caller, _, _) = state else { return nil }
             state = mayRepeat && !isCancelled ? .queued(caller) : .over
             return mayRepeat && !isCancelled ? nil : caller
         }
-        if isCancelled, !cancellations.settle(link.canceller) { link.spoil() }
+        let isGivenUp = isGivenUp.load(ordering: .acquiring)
+        if isGivenUp || isCancelled && !cancellations.settle(link.canceller) { link.spoil() }
         guard let caller else { return false }
-        caller.resume(with: result.mapError { Self.asSeen($0, cancelled: isCancelled) })
+        caller.resume(with: result.mapError { Self.asSeen($0, cancelled: isCancelled, givenUp: isGivenUp) })
         return true
     }
 
     /// The server's "canceling statement due to user request" is our own cancellation, if we asked for it.
-    private static func asSeen(_ error: any Error, cancelled: Bool) -> any Error {
-        guard cancelled, let error = error as? DatabaseError, error.sqlState == "57014" else { return error }
-        return CancellationError()
+    private static func asSeen(_ error: any Error, cancelled: Bool, givenUp: Bool) -> any Error {
+        guard let error = error as? DatabaseError else { return error }
+        if cancelled, error.sqlState == "57014" { return CancellationError() }
+        if givenUp, error.code == .connectionLost {
+            return DatabaseError(.connectionLost, "the database did not answer in time", statement: error.statement)
+        }
+        return error
     }
 }

@@ -59,19 +59,26 @@ final class WorkQueue: Sendable {
 
     func note(_ failure: DatabaseError?) { state.withLock { $0.lastFailure = failure } }
 
-    /// Ends what has waited too long.
+    /// How exactly the end of running work is kept.
+    private static let tick = Duration.milliseconds(250)
+
+    /// Ends what has waited too long, and gives up the connections whose work has run too long.
     /// - Returns: when to look again; nil when the queue is closed.
     func expire(now: Moment, waitLimit: Duration) -> Moment? {
-        let (late, failure, next): ([any Work], DatabaseError?, Moment?) = state.withLock { state in
+        let (late, running, failure, next): ([any Work], [any Work], DatabaseError?, Moment?) = state.withLock {
+            state in
             var late: [any Work] = []
             while let first = state.waiting.first, first.deadline <= now {
                 late.append(first)
                 _ = state.waiting.popFirst()
             }
             // What comes in later has its deadline after this.
-            let next = state.waiting.first?.deadline ?? (now + waitLimit)
-            return (late, state.lastFailure, state.isClosed ? nil : next)
+            var next = state.waiting.first?.deadline ?? (now + waitLimit)
+            if !state.running.isEmpty { next = min(next, now + Self.tick) }
+            let isOver = state.isClosed && state.running.isEmpty
+            return (late, Array(state.running.values), state.lastFailure, isOver ? nil : next)
         }
+        for work in running { work.giveUp(at: now) }
         let message = "no usable connection to the database within \(waitLimit)"
         for work in late {
             work.fail(DatabaseError(.unavailable, failure.map { "\(message): \($0.message)" } ?? message))
@@ -85,6 +92,8 @@ final class WorkQueue: Sendable {
             defer { clock.isStale = false }
             return clock.isClosed || clock.isStale ? true : nil
         }
+        // A closed queue is asked again and again until the last work is over.
+        if isClosed { _ = clock.wait(until: .now + Self.tick) { _ -> Bool? in nil } }
     }
 
     /// No more work: what waits fails. What runs goes on.
