@@ -147,16 +147,41 @@ import Testing
     }
 
     @Test func aLostDatabaseFailsTheBatchAsAWhole() async throws {
-        let sizes = Sizes()
+        let (gate, sizes) = (Gate(), Sizes())
         let batcher = Batcher<Int, Int>(lanes: 1, size: { _ in 1 }) { items in
             sizes.note(items.count)
+            if sizes.all.count == 1 {
+                try await eventually("the gate is open") { gate.isOpen }
+                return items
+            }
             throw DatabaseError(.unavailable, "away")
         }
+        let first = Task { try await batcher.submit(0) }
+        try await eventually("the first flush runs") { sizes.all == [1] }
         await withTaskGroup(of: Void.self) { group in
-            for number in 0..<50 {
+            for number in 1..<50 {
                 group.addTask { await #expect(throws: DatabaseError.self) { try await batcher.submit(number) } }
             }
+            gate.open()
         }
-        #expect(sizes.all.reduce(0, +) == 50)
+        #expect(try await first.value == 0)
+        // Halved, the items of a failed batch would be counted again.
+        #expect(sizes.all.reduce(0, +) <= 50)
+    }
+
+    @Test func whoGathersBehindALostDatabaseIsRefusedWithIt() async throws {
+        let (gate, sizes) = (Gate(), Sizes())
+        let batcher = Batcher<Int, Int>(maxItems: 1, lanes: 1, size: { _ in 1 }) { items in
+            sizes.note(items.count)
+            try await eventually("the gate is open") { gate.isOpen }
+            throw DatabaseError(.connectionLost, "away")
+        }
+        let tasks = (0..<50).map { number in Task { try await batcher.submit(number) } }
+        try await eventually("all have come") { batcher.waitingItems == 49 }
+        gate.open()
+        for task in tasks {
+            await #expect(throws: DatabaseError.self) { try await task.value }
+        }
+        #expect(sizes.all == [1])
     }
 }

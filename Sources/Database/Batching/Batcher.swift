@@ -57,6 +57,9 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
         state = Mutex(State(freeLanes: lanes))
     }
 
+    /// How many items wait for the next batch.
+    public var waitingItems: Int { state.withLock { $0.waiting.count } }
+
     /// Returns when the batch with this item is written.
     ///
     /// A cancelled caller whose item still waits takes it back; once it is in a batch its outcome is awaited.

@@ -16,8 +16,10 @@ final class ConnectionPool: Sendable {
         connections = (0..<max(1, options.connections)).map { [queue] number in
             Connection(number, target: target, queue: queue, logger: logger)
         }
-        timer = PosixThread("db-timer") { [queue, waitLimit] in
-            while let next = queue.expire(now: .now, waitLimit: waitLimit) { queue.wait(until: next) }
+        timer = PosixThread("db-timer") { [queue, waitLimit, answerLimit] in
+            while let next = queue.expire(now: .now, waitLimit: waitLimit, answerLimit: answerLimit) {
+                queue.wait(until: next)
+            }
         }
     }
 

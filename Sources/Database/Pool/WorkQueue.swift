@@ -64,7 +64,7 @@ final class WorkQueue: Sendable {
 
     /// Ends what has waited too long, and gives up the connections whose work has run too long.
     /// - Returns: when to look again; nil when the queue is closed.
-    func expire(now: Moment, waitLimit: Duration) -> Moment? {
+    func expire(now: Moment, waitLimit: Duration, answerLimit: Duration) -> Moment? {
         let (late, running, failure, next): ([any Work], [any Work], DatabaseError?, Moment?) = state.withLock {
             state in
             var late: [any Work] = []
@@ -73,7 +73,8 @@ final class WorkQueue: Sendable {
                 _ = state.waiting.popFirst()
             }
             // What comes in later has its deadline after this.
-            var next = state.waiting.first?.deadline ?? (now + waitLimit)
+            var next = now + min(waitLimit, answerLimit)
+            if let first = state.waiting.first { next = min(next, first.deadline) }
             if !state.running.isEmpty { next = min(next, now + Self.tick) }
             let isOver = state.isClosed && state.running.isEmpty
             return (late, Array(state.running.values), state.lastFailure, isOver ? nil : next)
