@@ -15,11 +15,15 @@ static const char m0002[] = {
 static const char m0003[] = {
 #embed "../../migrations/0003_queue.sql"
     EMBED_END};
+static const char m0004[] = {
+#embed "../../migrations/0004_jobs.sql"
+    EMBED_END};
 
 static const struct host_migration all[] = {
     {"0001_roles.sql", m0001},
     {"0002_catalog.sql", m0002},
     {"0003_queue.sql", m0003},
+    {"0004_jobs.sql", m0004},
 };
 
 struct host_migration host_migration_at(size_t index) {

@@ -2,6 +2,7 @@ import Core
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import ServiceLifecycle
 
 extension HTTPEdge {
     /// The path and the query of a request's target.
@@ -64,6 +65,18 @@ extension HTTPEdge {
         }
     }
 
+    /// A body that is written as it comes, to its end or to the process's.
+    private static func body(_ stream: AsyncThrowingStream<[UInt8], any Error>) -> ResponseBody {
+        ResponseBody { writer in
+            for try await piece in stream {
+                if !piece.isEmpty { try await writer.write(ByteBuffer(bytes: piece)) }
+                // The reader comes back, to another process, and says where it was.
+                if Task.isShuttingDownGracefully { break }
+            }
+            try await writer.finish(nil)
+        }
+    }
+
     static func response(_ answer: ServiceResponse) -> Response {
         var fields = HTTPFields()
         for header in answer.headers {
@@ -75,6 +88,6 @@ extension HTTPEdge {
         }
         return Response(
             status: HTTPResponse.Status(code: answer.status), headers: fields,
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer.body)))
+            body: answer.stream.map(body) ?? ResponseBody(byteBuffer: ByteBuffer(bytes: answer.body)))
     }
 }

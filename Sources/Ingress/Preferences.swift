@@ -1,4 +1,6 @@
 import Core
+import Database
+import JobQueue
 
 /// How a caller wants to be answered (contract.md §4, RFC 7240).
 struct Preferences: Sendable {
@@ -6,9 +8,17 @@ struct Preferences: Sendable {
     var isAsynchronous = false
     /// How long to wait, in seconds; nil stands for the tenant's default.
     var wait: Double?
+    /// When the job may start; nil for at once.
+    var start: NewJob.Start?
+    /// `Idempotency-Key`.
+    var idempotencyKey: String?
 
-    /// - Throws: ``ServiceError`` 400 for a `wait` that is no number of seconds.
-    init(_ request: ServiceRequest) throws(ServiceError) {
+    /// How far ahead a start may lie: a year.
+    static let furthestStart = Duration.seconds(365 * 86_400)
+    static let longestKey = 255
+
+    /// - Throws: ``ServiceError`` 400 that names what is not understood, and what is.
+    init(_ request: ServiceRequest, now: Timestamp) throws(ServiceError) {
         for preference in (request.header("prefer") ?? "").split(separator: ",") {
             // Parameters behind `;` are none of ours.
             let parts = preference.prefix { $0 != ";" }.split(
@@ -27,5 +37,49 @@ struct Preferences: Sendable {
         if let text = Query.value("async", in: request.query) {
             isAsynchronous = isAsynchronous || ["true", "1", ""].contains(text.lowercased())
         }
+        start = try Self.start(request.query, now)
+        guard start == nil || isAsynchronous else {
+            throw .badRequest(
+                "'delay' and 'run_at' need an asynchronous call: send 'Prefer: respond-async' with them, or async=true."
+            )
+        }
+        idempotencyKey = try Self.key(request)
+    }
+
+    private static func start(_ query: String, _ now: Timestamp) throws(ServiceError) -> NewJob.Start? {
+        let delay = Query.value("delay", in: query)
+        let runAt = Query.value("run_at", in: query)
+        guard delay == nil || runAt == nil else {
+            throw .badRequest("Give either 'delay' or 'run_at', not both.")
+        }
+        if let delay {
+            guard let seconds = Double(delay), seconds >= 0, seconds <= Double(furthestStart.components.seconds) else {
+                throw .badRequest(
+                    "'delay=\(delay.prefix(40))' must be a number of seconds from 0 to 31536000 (a year).")
+            }
+            return seconds == 0 ? nil : .after(.seconds(seconds))
+        }
+        guard let runAt else { return nil }
+        guard let moment = Timestamp(runAt) else {
+            throw .badRequest(
+                "'run_at=\(runAt.prefix(40))' must be a time in the form 2027-01-31T08:00:00Z or 2027-01-31T09:00:00+01:00"
+                    + " (with + written as %2B).")
+        }
+        guard moment <= now + furthestStart else {
+            throw .badRequest("'run_at=\(runAt.prefix(40))' is more than a year ahead.")
+        }
+        return .at(moment)
+    }
+
+    private static func key(_ request: ServiceRequest) throws(ServiceError) -> String? {
+        let values = request.headers.filter { $0.name == "idempotency-key" }.map(\.value)
+        guard let value = values.first else { return nil }
+        let isVisible = value.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+        guard values.count == 1, (1...longestKey).contains(value.utf8.count), isVisible else {
+            throw .badRequest(
+                "'Idempotency-Key' must be one header with 1 to \(longestKey) printable ASCII characters, such as a UUID."
+            )
+        }
+        return value
     }
 }

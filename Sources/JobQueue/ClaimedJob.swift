@@ -11,6 +11,8 @@ public struct ClaimedJob: Sendable {
     /// Counted from 1.
     public let attempt: Int
     public let maxAttempts: Int
+    /// Whether it is tried again when the script fails.
+    public let retryOnError: Bool
     public let service: String
     public let serviceID: Int64
     public let version: Int32
@@ -22,17 +24,18 @@ public struct ClaimedJob: Sendable {
     init(_ row: Row) throws {
         let (
             id, createdAt, tenant, isAsynchronous, attempt, maxAttempts, service, serviceID, version, wall, ingress,
-            payload
+            retryOnError, payload
         ) =
             try row.decode(
                 JobID.self, Timestamp.self, Int64.self, Bool.self, Int16.self, Int16.self, String.self, Int64.self,
-                Int32.self, Int32.self, Int64.self, [UInt8].self)
+                Int32.self, Int32.self, Int64.self, Bool.self, [UInt8].self)
         self.id = id
         self.createdAt = createdAt
         self.tenant = TenantID(rawValue: tenant)
         self.isAsynchronous = isAsynchronous
         self.attempt = Int(attempt)
         self.maxAttempts = Int(maxAttempts)
+        self.retryOnError = retryOnError
         self.service = service
         self.serviceID = serviceID
         self.version = version

@@ -3,9 +3,9 @@ import Database
 
 extension JobQueue {
     /// Writes a batch. Its ids are ours, so a batch whose outcome is unknown is written again, and what is there is skipped.
-    static func enqueue(_ jobs: [NewJob], _ database: Database) async throws {
-        try await repeating { isRepeat in
-            _ = try await database.system.execute(
+    static func enqueue(_ jobs: [NewJob], _ database: Database) async throws -> [Enqueued] {
+        let rows = try await repeating { isRepeat in
+            try await database.system.execute(
                 SystemStatements.enqueue,
                 [
                     SQLArray(jobs.map(\.id)), SQLArray(jobs.map(\.tenant.rawValue)), SQLArray(jobs.map(\.app)),
@@ -13,8 +13,22 @@ extension JobQueue {
                     SQLArray(jobs.map(\.version)), SQLArray(jobs.map(\.verb.rawValue)),
                     SQLArray(jobs.map(\.isAsynchronous)), SQLArray(jobs.map { Int16($0.maxAttempts) }),
                     SQLArray(jobs.map { Int32(clamping: $0.wall.milliseconds) }), SQLArray(jobs.map(\.ingress)),
-                    SQLArray(jobs.map(\.payload)), isRepeat,
+                    SQLArray(jobs.map(\.payload)), SQLArray(jobs.map(\.summary)),
+                    SQLArray(jobs.map(\.language.number)), SQLArray(jobs.map(\.retryOnError)),
+                    SQLArray(jobs.map(\.runAt)), SQLArray(jobs.map(\.delayMilliseconds)),
+                    SQLArray(jobs.map(\.startWithin.milliseconds)), SQLArray(jobs.map(\.retryOf)),
+                    SQLArray(jobs.map(\.idempotency?.caller)), SQLArray(jobs.map(\.idempotency?.key)),
+                    SQLArray(jobs.map(\.idempotency?.fingerprint)), isRepeat,
                 ])
+        }
+        var repeated: [JobID: (JobID, [UInt8])] = [:]
+        for row in rows {
+            let (id, existing, fingerprint) = try row.decode(JobID.self, JobID.self, [UInt8].self)
+            repeated[id] = (existing, fingerprint)
+        }
+        return jobs.map { job in
+            guard let (existing, fingerprint) = repeated[job.id] else { return .accepted }
+            return .repeated(of: existing, sameRequest: fingerprint == job.idempotency?.fingerprint)
         }
     }
 
@@ -59,5 +73,15 @@ extension JobQueue {
                 tries += 1
             }
         }
+    }
+}
+
+extension NewJob {
+    fileprivate var runAt: Timestamp? {
+        if case .at(let moment) = start { moment } else { nil }
+    }
+
+    fileprivate var delayMilliseconds: Int64? {
+        if case .after(let delay) = start { delay.milliseconds } else { nil }
     }
 }

@@ -9,7 +9,7 @@ public final class JobQueue: Service, Sendable {
     let database: Database
     let notifier: QueueNotifier
     private let listener: Listener
-    private let enqueues: Batcher<NewJob, Void>
+    private let enqueues: Batcher<NewJob, Enqueued>
     private let finishes: Batcher<FinishedAttempt, Bool>
     private let logs: Batcher<LogPiece, Void>
 
@@ -19,6 +19,7 @@ public final class JobQueue: Service, Sendable {
     public static let heartbeatInterval = Duration.seconds(5)
 
     static let readyChannel = "scriptorium_ready"
+    static let cancelChannel = "scriptorium_cancel"
     static func doneChannel(_ ingress: Int64) -> String { "scriptorium_done_\(ingress)" }
 
     public init(database: Database, listener: Listener, logger: Logger) {
@@ -26,10 +27,10 @@ public final class JobQueue: Service, Sendable {
         self.listener = listener
         let notifier = QueueNotifier(database: database, logger: logger)
         self.notifier = notifier
-        enqueues = Batcher(size: { $0.payload.count + 200 }) { jobs in
-            try await Self.enqueue(jobs, database)
+        enqueues = Batcher(size: { $0.payload.count + $0.summary.count + 200 }) { jobs in
+            let outcomes = try await Self.enqueue(jobs, database)
             notifier.ready()
-            return jobs.map { _ in }
+            return outcomes
         }
         finishes = Batcher(size: { ($0.outcome?.count ?? 0) + 200 }) { attempts in
             try await Self.finish(attempts, database, notifier)
@@ -51,9 +52,10 @@ public final class JobQueue: Service, Sendable {
         await cancelWhenGracefulShutdown { await self.notifier.run() }
     }
 
-    /// Writes a job; it is durable when the call returns.
+    /// Writes a job, unless its idempotency key has one; it is durable when the call returns.
     /// - Throws: `DatabaseError`; then the job may have been written, and nobody waits for it.
-    public func enqueue(_ job: NewJob) async throws {
+    @discardableResult
+    public func enqueue(_ job: NewJob) async throws -> Enqueued {
         try await enqueues.submit(job)
     }
 
@@ -68,19 +70,43 @@ public final class JobQueue: Service, Sendable {
         try await logs.submit(piece)
     }
 
-    /// Up to `want` jobs for a worker.
-    public func claim(_ worker: WorkerID, want: Int) async throws -> [ClaimedJob] {
-        try await database.system.execute(SystemStatements.claim, [worker.rawValue, Int32(want)])
-            .map(ClaimedJob.init)
+    /// Up to `want` jobs for a worker, of languages that it has.
+    public func claim(
+        _ worker: WorkerID, want: Int, languages: some Collection<ScriptLanguage>
+    ) async throws -> [ClaimedJob] {
+        try await database.system.execute(
+            SystemStatements.claim, [worker.rawValue, Int32(want), SQLArray(languages.map(\.number))]
+        )
+        .map(ClaimedJob.init)
     }
 
-    /// Puts back jobs that a worker did not end.
-    /// - Parameter spendingAttempt: whether the next run counts as another attempt; it does not where the worker only stops.
-    public func release(_ jobs: [JobID], from worker: WorkerID, spendingAttempt: Bool) async throws {
+    /// Puts back jobs that a worker did not end; the next run counts as the same attempt.
+    public func release(_ jobs: [JobID], from worker: WorkerID) async throws {
         guard !jobs.isEmpty else { return }
-        _ = try await database.system.execute(
-            SystemStatements.release, [worker.rawValue, SQLArray(jobs), spendingAttempt])
+        _ = try await database.system.execute(SystemStatements.release, [worker.rawValue, SQLArray(jobs), false])
         notifier.ready()
+    }
+
+    /// Ends an attempt that is to be tried again, after a pause that doubles each time.
+    /// - Parameter lost: whether the attempt failed by our fault and not by the script's.
+    /// - Returns: when the next attempt begins; nil where this one no longer held its job.
+    public func retry(
+        _ job: ClaimedJob, from worker: WorkerID, lost: Bool, cpu: Duration, peakMemoryBytes: Int
+    ) async throws -> Timestamp? {
+        try await database.system.execute(
+            SystemStatements.retry,
+            [
+                worker.rawValue, job.id, Int16(job.attempt), Int16(lost ? 5 : 2), cpu.microseconds,
+                Int64(peakMemoryBytes),
+            ]
+        ).first?.decode(Timestamp?.self)
+    }
+
+    /// Which of the jobs that a worker believes it runs are no longer its own: cancelled, or taken over.
+    public func lost(of jobs: [JobID], by worker: WorkerID) async throws -> [JobID] {
+        guard !jobs.isEmpty else { return [] }
+        return try await database.system.execute(SystemStatements.lostRuns, [worker.rawValue, SQLArray(jobs)])
+            .map { try $0.decode(JobID.self) }
     }
 
     /// Says that a worker is there; its number is its epoch.
@@ -110,8 +136,13 @@ public final class JobQueue: Service, Sendable {
     }
 
     /// Says when there may be something to claim: at every reconnect and every notification.
-    public func wakeups() -> AsyncStream<Void> {
-        let events = listener.listen(Self.readyChannel)
+    public func wakeups() -> AsyncStream<Void> { signals(of: Self.readyChannel) }
+
+    /// Says when jobs may have been cancelled: at every reconnect and every notification.
+    public func cancellations() -> AsyncStream<Void> { signals(of: Self.cancelChannel) }
+
+    private func signals(of channel: String) -> AsyncStream<Void> {
+        let events = listener.listen(channel)
         return AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
             // Owned by the stream: it ends with its reader.
             let task = Task {

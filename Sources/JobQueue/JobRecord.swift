@@ -4,26 +4,81 @@ import Database
 /// What is known of a job, wherever it stands, without its payload and its response.
 public struct JobRecord: Sendable {
     public let id: JobID
+    /// By the database's clock.
     public let createdAt: Timestamp
     public let app: Int64?
     public let account: Int64?
     public let service: String
+    public let serviceID: Int64
     public let verb: String
     public let isAsynchronous: Bool
     public let maxAttempts: Int
+    public let retryOf: JobID?
+    /// A sealed ``JobSummary``; nil for a job of before there were any.
+    public let summary: [UInt8]?
     public let status: JobStatus
     /// The attempt that runs or has ended the job; for a queued one, how many it has behind it.
     public let attempt: Int
     public let startedAt: Timestamp?
+    /// When a delayed job, or the next attempt, may start.
     public let runAt: Timestamp?
+    public let finishedAt: Timestamp?
+    public let cpu: Duration?
+    public let peakMemoryBytes: Int?
+    /// The end of a failed job, for its error.
+    public let failure: StoredResult?
+}
+
+extension JobRecord {
+    init(_ row: Row) throws {
+        let (
+            id, createdAt, tenant, app, account, service, serviceID, verb, isAsynchronous, maxAttempts, retryOf,
+            firstRunAt,
+            summary, ended, endedAttempt, endedStart, finishedAt, cpu, memory, outcome, running, runningStart, queued,
+            delayed, runAt
+        ) = try row.decode(
+            JobID.self, Timestamp.self, Int64.self, Int64?.self, Int64?.self, String.self, Int64.self, String.self,
+            Bool.self, Int16.self, JobID?.self, Timestamp?.self, [UInt8]?.self, Int16?.self, Int16?.self,
+            Timestamp?.self, Timestamp?.self, Int64?.self, Int64?.self, [UInt8]?.self, Int16?.self, Timestamp?.self,
+            Int16?.self, Int16?.self, Timestamp?.self)
+        self.id = id
+        self.createdAt = createdAt
+        self.app = app
+        self.account = account
+        self.service = service
+        self.serviceID = serviceID
+        self.verb = verb
+        self.isAsynchronous = isAsynchronous
+        self.maxAttempts = Int(maxAttempts)
+        self.retryOf = retryOf
+        self.summary = summary
+        // One statement, one snapshot: a job is in exactly one of the places.
+        status = ended.map(StoredResult.status) ?? (running != nil ? .running : .queued)
+        attempt = Int(endedAttempt ?? running ?? ((queued ?? delayed ?? 1) - 1))
+        startedAt = endedStart ?? runningStart
+        self.runAt = runAt ?? firstRunAt
+        self.finishedAt = finishedAt
+        self.cpu = cpu.map { .microseconds($0) }
+        peakMemoryBytes = memory.map(Int.init)
+        if let ended, let finishedAt, status == .failed {
+            failure = StoredResult(
+                id: id, tenant: TenantID(rawValue: tenant), number: ended, attempt: attempt, startedAt: endedStart,
+                finishedAt: finishedAt, cpu: .microseconds(cpu ?? 0), peakMemoryBytes: Int(memory ?? 0),
+                outcome: outcome)
+        } else {
+            failure = nil
+        }
+    }
 }
 
 extension JobQueue {
     private static let jobRow = Statement(
         "queue_job",
         """
-        select j.id, j.created_at, j.app, j.account, j.service, j.method, j.asynchronous, j.max_attempts,
-            e.status, e.attempt, e.started_at, n.attempt, n.started_at, q.attempt, d.attempt, d.run_at
+        select j.id, j.created_at, j.tenant, j.app, j.account, j.service, j.service_id, j.method, j.asynchronous,
+            j.max_attempts, j.retry_of, j.run_at, j.summary, e.status, e.attempt, e.started_at, e.finished_at, e.cpu_us,
+            e.peak_memory, case when e.status in (2, 5) then e.response end, n.attempt, n.started_at, q.attempt, d.attempt,
+            d.run_at
         from job j
         left join result e on e.id = j.id and e.created_at = j.created_at
         left join run n on n.id = j.id
@@ -45,13 +100,14 @@ extension JobQueue {
         """
         select attempt, worker, piece, last_line - line_count + 1, lines
         from (
-            select attempt, worker, piece, line_count, lines,
-                sum(line_count) over (order by attempt, worker, piece)::bigint as last_line
+            select attempt, worker, piece, run_started, line_count, lines,
+                sum(line_count) over (order by attempt, run_started nulls first, worker, piece)::bigint as last_line
             from log
             where id = $1::uuid and created_at between $2::timestamptz and $3::timestamptz
         ) as numbered
         where last_line > $4::bigint
-        order by attempt, worker, piece
+        order by last_line
+        limit 200
         """)
 
     /// A job of the tenant; nil where it has none with this id.
@@ -78,7 +134,7 @@ extension JobQueue {
         public let lines: [UInt8]
     }
 
-    /// The pieces of a job's output that hold lines after `seq`, in their order.
+    /// The first 200 pieces of a job's output that hold lines after `seq`, in their order.
     public func logs(_ id: JobID, of tenant: TenantID, after seq: Int64) async throws -> [LogRow] {
         try await database.tenant(tenant).read { sql in
             try sql.query(
@@ -98,30 +154,5 @@ extension JobQueue {
         try await database.tenant(tenant).read { sql in
             try sql.query(statement, id, Self.partitionStart(id.milliseconds), Self.partitionEnd(id.milliseconds))
         }
-    }
-}
-
-extension JobRecord {
-    fileprivate init(_ row: Row) throws {
-        let (
-            id, createdAt, app, account, service, verb, isAsynchronous, maxAttempts, ended, endedAttempt, endedStart,
-            running, runningStart, queued, delayed, runAt
-        ) = try row.decode(
-            JobID.self, Timestamp.self, Int64?.self, Int64?.self, String.self, String.self, Bool.self, Int16.self,
-            Int16?.self, Int16?.self, Timestamp?.self, Int16?.self, Timestamp?.self, Int16?.self, Int16?.self,
-            Timestamp?.self)
-        self.id = id
-        self.createdAt = createdAt
-        self.app = app
-        self.account = account
-        self.service = service
-        self.verb = verb
-        self.isAsynchronous = isAsynchronous
-        self.maxAttempts = Int(maxAttempts)
-        // One statement, one snapshot: a job is in exactly one of the places.
-        status = ended.map(StoredResult.status) ?? (running != nil ? .running : .queued)
-        attempt = Int(endedAttempt ?? running ?? ((queued ?? delayed ?? 1) - 1))
-        startedAt = endedStart ?? runningStart
-        self.runAt = runAt
     }
 }

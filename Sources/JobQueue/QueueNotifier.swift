@@ -9,6 +9,7 @@ import Synchronization
 final class QueueNotifier: Sendable {
     private struct Pending {
         var isReady = false
+        var isCancelled = false
         var done: [Int64: [JobID]] = [:]
     }
 
@@ -39,6 +40,12 @@ final class QueueNotifier: Sendable {
         signal.yield()
     }
 
+    /// A job that runs was cancelled.
+    func cancelled() {
+        pending.withLock { $0.isCancelled = true }
+        signal.yield()
+    }
+
     /// Sends until its task is cancelled.
     func run() async {
         for await _ in signals {
@@ -46,6 +53,7 @@ final class QueueNotifier: Sendable {
                 defer { pending = Pending() }
                 return pending
             }
+            if batch.isCancelled { await notify(JobQueue.cancelChannel, "") }
             if batch.isReady { await notify(JobQueue.readyChannel, "") }
             for (ingress, jobs) in batch.done {
                 for start in stride(from: 0, to: jobs.count, by: Self.mostIDs) {

@@ -17,14 +17,18 @@ public struct QueueUpkeep: Service {
     /// Works until the service is stopped.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
-            var rounds = 0
+            // Each kind of work has its round, so that one that fails does not keep the others from theirs.
+            var rounds = -1
             while !Task.isCancelled {
+                rounds += 1
                 do {
                     try await reap()
                     try await promote()
                     // Partitions are made days ahead: once in some minutes is plenty, also where one could not be made.
                     if rounds % 200 == 0 { try await partition() }
-                    rounds += 1
+                    // A look through the whole queue, and things that nobody waits for.
+                    if rounds % 30 == 15 { try await expire() }
+                    if rounds % 300 == 150 { try await drop() }
                 } catch {
                     logger.debug("upkeep not done", metadata: ["error": "\(error)"])
                 }
@@ -47,6 +51,27 @@ public struct QueueUpkeep: Service {
     private func promote() async throws {
         let rows = try await queue.database.system.execute(SystemStatements.promote, [Int32(1000)])
         if let moved = try rows.first?.decode(Int64.self), moved > 0 { queue.notifier.ready() }
+    }
+
+    /// Ends what was not started in time, and forgets old idempotency keys.
+    public func expire() async throws {
+        let rows = try await queue.database.system.execute(SystemStatements.expire, [Int32(1000)])
+        for row in rows {
+            let (id, ingress) = try row.decode(JobID.self, Int64.self)
+            logger.warning("job expired", metadata: ["job_id": "\(id)"])
+            queue.notifier.done(id, ingress: ingress)
+        }
+        _ = try await queue.database.system.execute(SystemStatements.forgetKeys, [Int32(10_000)])
+    }
+
+    /// Drops the days that are past every retention.
+    public func drop() async throws {
+        let longest = Quotas.ranges["retention_seconds"]?.upperBound ?? Quotas().retentionSeconds
+        let rows = try await queue.database.system.transaction(limit: .seconds(60)) { sql in
+            try sql.query(SystemStatements.dropPartitions, Quotas().retentionSeconds, longest)
+                .map { try $0.decode(String.self) }
+        }
+        for day in rows { logger.info("jobs past their retention dropped", metadata: ["day": "\(day)"]) }
     }
 
     private func partition() async throws {

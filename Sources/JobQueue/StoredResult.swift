@@ -16,20 +16,29 @@ public struct StoredResult: Sendable {
     /// A sealed ``JobOutcome``; nil where nobody was there to write one.
     public let outcome: [UInt8]?
 
+    init(
+        id: JobID, tenant: TenantID, number: Int16, attempt: Int, startedAt: Timestamp?, finishedAt: Timestamp,
+        cpu: Duration, peakMemoryBytes: Int, outcome: [UInt8]?
+    ) {
+        self.id = id
+        self.tenant = tenant
+        status = Self.status(number)
+        workerLost = number == 5
+        self.attempt = attempt
+        self.startedAt = startedAt
+        self.finishedAt = finishedAt
+        self.cpu = cpu
+        self.peakMemoryBytes = peakMemoryBytes
+        self.outcome = outcome
+    }
+
     init(_ row: Row) throws {
         let (id, tenant, status, attempt, startedAt, finishedAt, cpu, memory, outcome) = try row.decode(
             JobID.self, Int64.self, Int16.self, Int16.self, Timestamp?.self, Timestamp.self, Int64.self, Int64.self,
             [UInt8]?.self)
-        self.id = id
-        self.tenant = TenantID(rawValue: tenant)
-        self.status = Self.status(status)
-        workerLost = status == 5
-        self.attempt = Int(attempt)
-        self.startedAt = startedAt
-        self.finishedAt = finishedAt
-        self.cpu = .microseconds(cpu)
-        peakMemoryBytes = Int(memory)
-        self.outcome = outcome
+        self.init(
+            id: id, tenant: TenantID(rawValue: tenant), number: status, attempt: Int(attempt), startedAt: startedAt,
+            finishedAt: finishedAt, cpu: .microseconds(cpu), peakMemoryBytes: Int(memory), outcome: outcome)
     }
 
     /// The status behind the number in the table `result`.

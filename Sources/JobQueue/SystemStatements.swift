@@ -6,8 +6,11 @@ enum SystemStatements {
     static let enqueue = Statement(
         "queue_enqueue",
         """
-        select enqueue_1($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::integer[],
-            $8::text[], $9::boolean[], $10::smallint[], $11::integer[], $12::bigint[], $13::bytea[], $14::boolean)
+        select id, existing, fingerprint
+        from enqueue_2($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::integer[],
+            $8::text[], $9::boolean[], $10::smallint[], $11::integer[], $12::bigint[], $13::bytea[], $14::bytea[],
+            $15::smallint[], $16::boolean[], $17::timestamptz[], $18::bigint[], $19::bigint[], $20::uuid[], $21::text[],
+            $22::bytea[], $23::bytea[], $24::boolean)
         """)
 
     /// A worker serves every tenant.
@@ -15,8 +18,8 @@ enum SystemStatements {
         "queue_claim",
         """
         select id, created_at, tenant, asynchronous, attempt, max_attempts, service, service_id, version, wall_ms, ingress,
-            request
-        from claim_1($1::bigint, $2::integer)
+            retry_on_error, request
+        from claim_2($1::bigint, $2::integer, $3::smallint[])
         """)
 
     /// Batched over tenants. Commits durably.
@@ -28,6 +31,20 @@ enum SystemStatements {
         """)
 
     static let release = Statement("queue_release", "select release_1($1::bigint, $2::uuid[], $3::boolean)")
+
+    /// A worker serves every tenant. Commits durably.
+    static let retry = Statement(
+        "queue_retry",
+        "select retry_1($1::bigint, $2::uuid, $3::smallint, $4::smallint, $5::bigint, $6::bigint)")
+
+    static let lostRuns = Statement("queue_lost_runs", "select lost_runs_1($1::bigint, $2::uuid[])", idempotent: true)
+
+    static let expire = Statement("queue_expire", "select id, ingress from expire_1($1::integer)")
+
+    static let forgetKeys = Statement("queue_forget_keys", "select forget_keys_1($1::integer)")
+
+    static let dropPartitions = Statement(
+        "queue_drop_partitions", "select drop_partitions_1($1::double precision, $2::double precision)::text")
 
     static let reap = Statement(
         "queue_reap", "select id, ingress, requeued from reap_1(make_interval(secs => $1::double precision))")

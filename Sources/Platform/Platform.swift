@@ -28,6 +28,9 @@ public struct Platform: Sendable {
         self.logger = logger
     }
 
+    /// What this process has working interpreters for.
+    public var languages: [ScriptLanguage] { executor.languages }
+
     /// Who answers a call.
     public enum Target: Sendable {
         /// The platform itself.

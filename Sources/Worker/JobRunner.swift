@@ -17,13 +17,20 @@ struct JobRunner: Sendable {
         if Task.isCancelled, outcome.status == .cancelled {
             // Nobody cancelled the job. A worker that stops hands it back; whose lease is lost must leave it to who takes
             // the job over.
-            if isStopping() { await handBack(job, epoch, spendingAttempt: false) }
-        } else if outcome.isLost, job.isAsynchronous, job.attempt < job.maxAttempts {
-            logger.warning("attempt lost", metadata: ["job_id": "\(job.id)", "attempt": "\(job.attempt)"])
-            await handBack(job, epoch, spendingAttempt: true)
+            if isStopping() { await handBack(job, epoch) }
         } else {
-            await finish(job, epoch, outcome)
+            await write(job, epoch) {
+                if isTriedAgain(job, outcome) { return try await retry(job, epoch, outcome) }
+                return try await store(job, epoch, outcome)
+            }
         }
+    }
+
+    /// Attempts that failed by our fault are repeated while there are any left, those that the script failed only where its
+    /// author wants it.
+    private func isTriedAgain(_ job: ClaimedJob, _ outcome: ScriptOutcome) -> Bool {
+        guard job.isAsynchronous, job.attempt < job.maxAttempts else { return false }
+        return outcome.isLost || job.retryOnError && outcome.status == .failed
     }
 
     private func attempt(_ job: ClaimedJob, _ epoch: WorkerID) async -> ScriptOutcome {
@@ -43,6 +50,13 @@ struct JobRunner: Sendable {
             return await withTaskGroup(of: Void.self) { group in
                 group.addTask { await log.run() }
                 let outcome = await platform.run(call) { log.append($0) }
+                if !Task.isCancelled, isTriedAgain(job, outcome) {
+                    let why = outcome.outcome.error["message"]?.string ?? ""
+                    log.append(
+                        LogLine(
+                            stream: .system,
+                            text: "Attempt \(job.attempt) of \(job.maxAttempts) failed and is tried again: \(why)"))
+                }
                 // What is left of the output is written at once, before the result.
                 group.cancelAll()
                 await group.waitForAll()
@@ -74,12 +88,14 @@ struct JobRunner: Sendable {
     }
 
     /// Writes the verdict, again and again while the lease lasts: a database that is away for a while loses no result.
-    private func finish(_ job: ClaimedJob, _ epoch: WorkerID, _ outcome: ScriptOutcome) async {
+    private func write(
+        _ job: ClaimedJob, _ epoch: WorkerID, _ verdict: @escaping @Sendable () async throws -> Bool
+    ) async {
         while true {
             do {
                 // The script's time may be over, its verdict must still be written: a task of its own is not cancelled
                 // with the job, and is awaited at once.
-                let isAccepted = try await Task { try await store(job, epoch, outcome) }.value
+                let isAccepted = try await Task { try await verdict() }.value
                 if !isAccepted {
                     logger.warning(
                         "late result refused", metadata: ["job_id": "\(job.id)", "attempt": "\(job.attempt)"])
@@ -103,11 +119,22 @@ struct JobRunner: Sendable {
                 outcome: try key?.seal(outcome.outcome.bytes, label: JobResponses.label(job.id))))
     }
 
-    private func handBack(_ job: ClaimedJob, _ epoch: WorkerID, spendingAttempt: Bool) async {
+    private func retry(_ job: ClaimedJob, _ epoch: WorkerID, _ outcome: ScriptOutcome) async throws -> Bool {
+        let next = try await platform.queue.retry(
+            job, from: epoch, lost: outcome.isLost, cpu: outcome.cpu, peakMemoryBytes: outcome.peakMemoryBytes)
+        if let next {
+            logger.warning(
+                "attempt failed, trying again",
+                metadata: ["job_id": "\(job.id)", "attempt": "\(job.attempt)", "next": "\(next)"])
+        }
+        return next != nil
+    }
+
+    private func handBack(_ job: ClaimedJob, _ epoch: WorkerID) async {
         // The job's own task may be cancelled, and giving it back must still happen.
         await Task {
             do {
-                try await platform.queue.release([job.id], from: epoch, spendingAttempt: spendingAttempt)
+                try await platform.queue.release([job.id], from: epoch)
             } catch {
                 logger.warning("job not handed back", metadata: ["job_id": "\(job.id)", "error": "\(error)"])
             }

@@ -13,13 +13,14 @@ public final class Worker: Service, Sendable {
     private let options: WorkerOptions
     private let queue: JobQueue
     private let runner: JobRunner
+    private let platform: Platform
     private let logger: Logger
     private let clock = ContinuousClock()
     private let state: Mutex<State>
 
     private struct State {
-        /// The jobs in this worker's hands.
-        var held: Set<JobID> = []
+        /// The jobs in this worker's hands, each with the means to stop it.
+        var held: [JobID: AsyncStream<Never>.Continuation] = [:]
         var isStopping = false
         /// When the last heartbeat that arrived was sent.
         var renewed: ContinuousClock.Instant
@@ -35,6 +36,7 @@ public final class Worker: Service, Sendable {
     public init(options: WorkerOptions, platform: Platform, logger: Logger) {
         self.options = options
         self.queue = platform.queue
+        self.platform = platform
         self.logger = logger
         self.runner = JobRunner(platform: platform, logger: logger)
         state = Mutex(State(renewed: clock.now))
@@ -82,7 +84,7 @@ public final class Worker: Service, Sendable {
     private func work(_ epoch: WorkerID) async {
         let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         state.withLock { state in
-            state.held = []
+            state.held = [:]
             state.signal = signal
         }
         await withTaskGroup(of: Void.self) { group in
@@ -98,8 +100,15 @@ public final class Worker: Service, Sendable {
             }
             group.addTask {
                 while !Task.isCancelled {
+                    for await _ in self.queue.cancellations() { await self.stopLost(epoch) }
+                    try? await Task.sleep(for: .seconds(1))
+                }
+            }
+            group.addTask {
+                while !Task.isCancelled {
                     try? await Task.sleep(for: Self.pollInterval)
                     self.look()
+                    await self.stopLost(epoch)
                 }
             }
             // Either the lease is lost, which cancels the scripts, or the worker was stopped and is drained.
@@ -114,13 +123,26 @@ public final class Worker: Service, Sendable {
         }
     }
 
+    /// Stops the scripts of jobs that are no longer this worker's: cancelled ones.
+    private func stopLost(_ epoch: WorkerID) async {
+        let held = state.withLock { Array($0.held.keys) }
+        do {
+            for id in try await queue.lost(of: held, by: epoch) {
+                logger.info("job was taken away: stopping its script", metadata: ["job_id": "\(id)"])
+                state.withLock { $0.held[id] }?.finish()
+            }
+        } catch {
+            logger.debug("runs not checked", metadata: ["error": "\(error)"])
+        }
+    }
+
     /// Renews the lease; returns when the worker has been given up.
     private func heartbeat(_ epoch: WorkerID) async {
         while !Task.isCancelled {
             let asked = clock.now
             var pause = JobQueue.heartbeatInterval
             do {
-                guard try await queue.heartbeat(epoch, holding: state.withLock { Array($0.held) }) else {
+                guard try await queue.heartbeat(epoch, holding: state.withLock { Array($0.held.keys) }) else {
                     logger.error("worker was given up: stopping its scripts and registering anew")
                     return
                 }
@@ -147,14 +169,14 @@ public final class Worker: Service, Sendable {
 
     /// Claims while there are free slots; returns when the worker is stopped and nothing runs any more.
     private func claimAndRun(_ epoch: WorkerID, _ signals: AsyncStream<Void>) async {
-        let (held, hold) = AsyncStream.makeStream(of: ClaimedJob.self)
+        let (held, hold) = AsyncStream.makeStream(of: HeldJob.self)
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 await withDiscardingTaskGroup { jobs in
                     for await job in held {
                         jobs.addTask {
-                            await self.runner.run(job, epoch, isStopping: { self.isStopping })
-                            self.state.withLock { _ = $0.held.remove(job.id) }
+                            await self.run(job, epoch)
+                            self.state.withLock { $0.held[job.job.id] = nil }
                             self.look()
                         }
                     }
@@ -178,17 +200,36 @@ public final class Worker: Service, Sendable {
         }
     }
 
+    /// A job and what tells that it is to be stopped: the stream's end.
+    private struct HeldJob: Sendable {
+        let job: ClaimedJob
+        let stop: AsyncStream<Never>
+    }
+
+    /// Runs a job until it ends or is to be stopped.
+    private func run(_ held: HeldJob, _ epoch: WorkerID) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.runner.run(held.job, epoch, isStopping: { self.isStopping }) }
+            group.addTask { for await _ in held.stop {} }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
     private func claim(
-        _ epoch: WorkerID, _ signals: AsyncStream<Void>, into hold: AsyncStream<ClaimedJob>.Continuation
+        _ epoch: WorkerID, _ signals: AsyncStream<Void>, into hold: AsyncStream<HeldJob>.Continuation
     ) async {
         var waits = signals.makeAsyncIterator()
         while !isStopping, !Task.isCancelled {
             let free = options.slots - state.withLock { $0.held.count }
             if free > 0 {
                 do {
-                    let jobs = try await queue.claim(epoch, want: free)
-                    state.withLock { $0.held.formUnion(jobs.map(\.id)) }
-                    for job in jobs { hold.yield(job) }
+                    let jobs = try await queue.claim(epoch, want: free, languages: platform.languages)
+                    for job in jobs {
+                        let (stop, stopper) = AsyncStream.makeStream(of: Never.self)
+                        state.withLock { $0.held[job.id] = stopper }
+                        hold.yield(HeldJob(job: job, stop: stop))
+                    }
                     // A full hand means that there may be more; who has no slot left waits for one.
                     if jobs.count == free { continue }
                 } catch {

@@ -85,11 +85,12 @@ import Testing
             try await test.queue.enqueue(test.job())
             let worker = try await test.worker()
             let first = try #require(try await test.queue.claim(worker, want: 1).first)
-            try await test.queue.release([first.id], from: worker, spendingAttempt: false)
+            try await test.queue.release([first.id], from: worker)
             let second = try #require(try await test.queue.claim(worker, want: 1).first)
             #expect(second.id == first.id)
             #expect(second.attempt == 1)
-            try await test.queue.release([second.id], from: worker, spendingAttempt: true)
+            #expect(
+                try await test.queue.retry(second, from: worker, lost: true, cpu: .zero, peakMemoryBytes: 0) != nil)
             #expect(try await test.queue.job(second.id, of: test.tenant)?.status == .queued)
             // After a pause that grows with the attempts.
             try await withThrowingTaskGroup(of: Void.self) { group in

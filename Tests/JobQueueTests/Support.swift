@@ -50,8 +50,9 @@ struct TestQueue: Sendable {
     ) -> NewJob {
         NewJob(
             id: JobID(milliseconds: UInt64(Date().timeIntervalSince1970 * 1000)), tenant: tenant ?? self.tenant, app: 7,
-            account: nil, service: "math", serviceID: 3, version: 1, verb: .post, isAsynchronous: asynchronous,
-            maxAttempts: asynchronous ? maxAttempts : 1, wall: .seconds(60), ingress: waiters.ingress, payload: payload)
+            account: nil, service: "math", serviceID: 3, version: 1, language: .python3, verb: .post,
+            isAsynchronous: asynchronous, maxAttempts: asynchronous ? maxAttempts : 1, wall: .seconds(60),
+            startWithin: .seconds(3600), ingress: waiters.ingress, payload: payload, summary: [4])
     }
 
     func worker() async throws -> WorkerID { try await queue.register(worker: "test", slots: 4) }
@@ -99,11 +100,53 @@ struct TestQueue: Sendable {
             Statement(
                 "test_repeat",
                 """
-                select enqueue_1(array[$1::uuid], array[$2::bigint], array[null]::bigint[], array[null]::bigint[],
+                select enqueue_2(array[$1::uuid], array[$2::bigint], array[null]::bigint[], array[null]::bigint[],
                     array['math'], array[3]::bigint[], array[1], array['POST'], array[false], array[1]::smallint[],
-                    array[60000], array[1]::bigint[], array[$3::bytea], true)
+                    array[60000], array[1]::bigint[], array[$3::bytea], array[$3::bytea], array[3]::smallint[],
+                    array[false], array[null]::timestamptz[], array[null]::bigint[], array[3600000]::bigint[],
+                    array[null]::uuid[], array[null]::text[], array[null]::bytea[], array[null]::bytea[], true)
                 """), [job.id, job.tenant.rawValue, job.payload])
     }
 
+    /// A statement with the rights of the program's queries, or of the tables' owner.
+    func sql(_ text: StaticString, asOwner: Bool = false) async throws {
+        let statement = Statement(text, text)
+        if asOwner {
+            _ = try await database.system.execute(statement)
+        } else {
+            try await database.system.transaction { _ = try $0.execute(statement) }
+        }
+    }
+
+    /// The integers that a query finds.
+    func numbers(_ text: StaticString) async throws -> [Int] {
+        try await database.system.read { sql in
+            try sql.query(Statement(text, text)).map { Int(try $0.decode(Int32.self)) }
+        }
+    }
+
+    /// Runs `body` while the queue's upkeep is done.
+    func whileUpkeep<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
+        try await withThrowingTaskGroup(of: T?.self) { group in
+            group.addTask {
+                try await upkeep().run()
+                return nil
+            }
+            group.addTask { try await body() }
+            defer { group.cancelAll() }
+            while let ended = try await group.next() {
+                if let ended { return ended }
+            }
+            throw CancellationError()
+        }
+    }
+
     func upkeep() -> QueueUpkeep { QueueUpkeep(queue: queue, logger: quiet) }
+}
+
+extension JobQueue {
+    /// A claim of a worker that has every language.
+    func claim(_ worker: WorkerID, want: Int) async throws -> [ClaimedJob] {
+        try await claim(worker, want: want, languages: ScriptLanguage.allCases)
+    }
 }

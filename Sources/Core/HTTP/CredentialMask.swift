@@ -3,6 +3,25 @@ public enum CredentialMask {
     /// Query names whose values are credentials.
     private static let names: Set<String> = ["api_key", "session_token", "script_token"]
 
+    /// Headers whose values are credentials, or may be.
+    private static let headerNames: Set<String> = [
+        "authorization", "cookie", "proxy-authorization", "x-api-key", "x-dreamfactory-api-key",
+        "x-dreamfactory-session-token",
+    ]
+
+    /// A header's value, `***` for a credential.
+    /// - Parameter name: in lower case.
+    public static func header(_ name: String, _ value: String) -> String {
+        headerNames.contains(name) ? "***" : value
+    }
+
+    /// A query without its credentials: what it asks for, whoever asks.
+    public static func removed(from query: String) -> String {
+        query.split(separator: "&").filter { pair in
+            !names.contains(Query.decode(pair.prefix { $0 != "=" }, plusIsSpace: true))
+        }.joined(separator: "&")
+    }
+
     /// A query with `***` in the place of credentials.
     public static func query(_ query: String) -> String {
         guard names.contains(where: query.contains) || query.contains("%") else { return query }

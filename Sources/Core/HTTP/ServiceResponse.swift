@@ -3,6 +3,8 @@ public struct ServiceResponse: Sendable {
     public var status: Int
     public var headers: [(name: String, value: String)]
     public var body: [UInt8]
+    /// A body that comes piece by piece, instead of ``body``. An empty piece only says that there is nothing yet.
+    public var stream: AsyncThrowingStream<[UInt8], any Error>?
 
     public init(status: Int = 200, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
         self.status = status

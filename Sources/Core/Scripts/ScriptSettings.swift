@@ -4,11 +4,24 @@ public struct ScriptSettings: Sendable, Hashable {
     public var wallSeconds: Double?
     /// How often an asynchronous job is tried when its worker is lost, 1 to 100.
     public var maxAttempts: Int
+    /// Whether an asynchronous job is tried again when the script fails, too.
+    public var retryOnError: Bool
+    /// What happens to a job whose caller's wait is over.
+    public var onWaitExpired: OnWaitExpired
+
+    public enum OnWaitExpired: String, Sendable, Hashable {
+        /// The caller gets 202 and the job runs on.
+        case detach
+        /// The caller gets 504 and the job ends.
+        case cancel
+    }
 
     /// Reads a checked `config`.
     public init(config: JSONText) {
         wallSeconds = config["wall_seconds"]?.double
         maxAttempts = config["max_attempts"]?.integer ?? 3
+        retryOnError = config["retry_on_error"]?.bool ?? false
+        onWaitExpired = config["on_wait_expired"]?.string.flatMap(OnWaitExpired.init(rawValue:)) ?? .detach
     }
 
     /// Why a `config` is not acceptable.
@@ -27,6 +40,14 @@ public struct ScriptSettings: Sendable, Hashable {
         if let value = config["max_attempts"], !value.isNull {
             guard let attempts = value.integer, (1...100).contains(attempts) else {
                 throw Invalid(message: "'config.max_attempts' must be a whole number from 1 to 100.")
+            }
+        }
+        if let value = config["retry_on_error"], !value.isNull, value.bool == nil {
+            throw Invalid(message: "'config.retry_on_error' must be true or false.")
+        }
+        if let value = config["on_wait_expired"], !value.isNull {
+            guard value.string.flatMap(OnWaitExpired.init(rawValue:)) != nil else {
+                throw Invalid(message: "'config.on_wait_expired' must be \"detach\" or \"cancel\".")
             }
         }
     }

@@ -29,6 +29,7 @@ public enum Hex {
 }
 
 /// SHA-256 of a secret, as it is stored.
-public func sha256(_ secret: String) -> [UInt8] {
-    Array(SHA256.hash(data: Data(secret.utf8)))
-}
+public func sha256(_ secret: String) -> [UInt8] { sha256(Array(secret.utf8)) }
+
+/// The SHA-256 of bytes.
+public func sha256(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(data: Data(bytes))) }

@@ -77,7 +77,7 @@ public struct Quotas: Sendable, Hashable {
     }
 
     /// Every quota that is a number (contract.md §8), and what it may be. Those without a property are stored only.
-    static let ranges: [String: ClosedRange<Double>] = [
+    public static let ranges: [String: ClosedRange<Double>] = [
         "rate_per_second": 0...1_000_000,
         "rate_burst": 0...1_000_000,
         "max_queued": 0...100_000_000,

@@ -34,7 +34,9 @@ public struct JobResponses: Sendable {
         default:
             return ServiceError(
                 503,
-                "The worker that ran this job was lost, and the job's attempts are spent. Send the call again.",
+                result.attempt > 1
+                    ? "The job failed: the worker was lost in each of its \(result.attempt) attempts. Look whether the script ends its worker, and send the call again."
+                    : "The worker that ran this job was lost, and the job's attempts are spent. Send the call again.",
                 context: context, retryAfter: 1)
         }
     }
@@ -45,6 +47,6 @@ public struct JobResponses: Sendable {
     /// Binds a sealed payload to its job.
     public static func payloadLabel(_ id: JobID) -> String { "payload:\(id)" }
 
-    /// Binds sealed log lines to their job and place.
-    public static func logLabel(_ id: JobID, _ seq: Int64) -> String { "log:\(id):\(seq)" }
+    /// Binds a sealed summary to its job.
+    public static func summaryLabel(_ id: JobID) -> String { "summary:\(id)" }
 }

@@ -3,34 +3,31 @@ import Core
 import Database
 import JobQueue
 
-/// A job as `GET jobs/{id}` shows it.
+/// A job as `GET jobs/{id}` and lists show it.
 public struct JobView {
     let record: JobRecord
-    /// The sealed ``JobPayload``.
-    let payload: [UInt8]?
-    /// The end, where there is one.
-    let result: StoredResult?
     let caller: Caller
 
     var json: JSONText {
         get throws {
-            let payload = try payload.flatMap { sealed in
-                let bytes = try caller.tenant.dataKey.open(sealed, label: JobResponses.payloadLabel(record.id))
-                return JobPayload(bytes: bytes, tenant: caller.tenant.id)
+            let tenant = caller.tenant
+            let summary = try record.summary.map {
+                JobSummary(bytes: try tenant.dataKey.open($0, label: JobResponses.summaryLabel(record.id)))
             }
-            let error = try result.map {
-                try JobResponses(tenant: caller.tenant).outcome(of: $0, requestID: caller.requestID).error
+            let error = try record.failure.map {
+                try JobResponses(tenant: tenant).outcome(of: $0, requestID: caller.requestID).error
             }
             let started = record.startedAt
-            let waited = started.map { ($0.microseconds - record.createdAt.microseconds) / 1000 }
-            let ran = result.flatMap { result in
-                started.map { (result.finishedAt.microseconds - $0.microseconds) / 1000 }
+            let ready = max(record.createdAt, record.runAt ?? record.createdAt)
+            let waited = started.map { max(0, $0.microseconds - ready.microseconds) / 1000 }
+            let ran = record.finishedAt.flatMap { end in
+                started.map { (end.microseconds - $0.microseconds) / 1000 }
             }
             return .object([
                 ("id", .string(record.id.description)),
                 ("status", .string(record.status.rawValue)),
                 ("service", .string(record.service)),
-                ("resource", .string(payload?.request.resource)),
+                ("resource", .string(summary?.resource)),
                 ("method", .string(record.verb)),
                 ("attempt", .integer(record.attempt)),
                 ("max_attempts", .integer(record.maxAttempts)),
@@ -38,17 +35,17 @@ public struct JobView {
                 ("app_id", .integer(record.app)),
                 ("user_id", .integer(record.account)),
                 ("parent_id", .null),
-                ("retry_of", .null),
-                ("idempotency_key", .null),
+                ("retry_of", .string(record.retryOf?.description)),
+                ("idempotency_key", .string(summary?.idempotencyKey)),
                 ("wait_reason", .null),
                 ("created_at", .string(record.createdAt.description)),
                 ("run_at", .string(record.runAt?.description)),
                 ("started_at", .string(started?.description)),
-                ("finished_at", .string(result?.finishedAt.description)),
+                ("finished_at", .string(record.finishedAt?.description)),
                 ("queue_ms", .integer(waited)),
                 ("run_ms", .integer(ran)),
-                ("cpu_ms", .integer(result?.cpu.milliseconds)),
-                ("peak_memory_bytes", .integer(result?.peakMemoryBytes)),
+                ("cpu_ms", .integer(record.cpu?.milliseconds)),
+                ("peak_memory_bytes", .integer(record.peakMemoryBytes)),
                 ("error", error ?? .null),
                 ("href", .string(Self.href(record.id))),
                 ("response_href", .string(Self.href(record.id) + "/response")),

@@ -1,6 +1,7 @@
 import Catalog
 import Core
 import Database
+import FoundationEssentials
 import JobQueue
 
 /// `/api/v2/jobs`: what became of an invocation (contract.md §5).
@@ -9,42 +10,53 @@ struct JobsService: BuiltInService {
 
     /// The longest wait of one call.
     static let longestWait = 60.0
+    /// For how long after its acceptance a job's id is answered with 410: twice the longest retention.
+    static let longestMemory = Duration.seconds(2 * 31_536_000)
 
     func answer(_ request: ServiceRequest, _ caller: Caller) async throws -> ServiceResponse {
         let segments = request.resource.split(separator: "/")
         guard let first = segments.first else {
-            throw ServiceError.badRequest(
-                "\(request.verb.rawValue) requests without a resource are not currently supported by the 'jobs' service."
-            )
+            try request.allow(.get)
+            return .json(try await JobListing(platform: platform).page(request, caller))
         }
-        try request.allow(.get)
         guard let id = JobID(String(first)), let record = try await visible(id, caller) else {
             throw ServiceError.notFound("Job '\(first)' not found.")
         }
-        let settled = try await wait(for: record, try waitSeconds(request), caller)
-        switch segments.dropFirst().joined(separator: "/") {
-        case "":
-            return .json(
-                try JobView(
-                    record: settled, payload: try await platform.queue.payload(id, of: caller.tenant.id),
-                    result: try await result(of: settled, caller), caller: caller
-                ).json)
-        case "response": return try response(of: settled, try await result(of: settled, caller), caller)
-        case "logs": return .json(try await logs(of: settled, request, caller))
+        switch (segments.dropFirst().joined(separator: "/"), request.verb) {
+        case ("", .delete): return try await cancel(record, caller)
+        case ("retry", .post): return try await retry(record, caller)
+        case ("retry", _): throw ServiceError.notAllowed(request.verb.rawValue, on: "jobs/{id}/retry", allowed: [.post])
+        case ("", .get): return try await show(try await settle(record, request, caller), caller)
+        case ("", _): throw ServiceError.notAllowed(request.verb.rawValue, on: "jobs/{id}", allowed: [.get, .delete])
+        case (_, let verb) where verb != .get:
+            throw ServiceError.notAllowed(verb.rawValue, on: "jobs/\(request.resource)", allowed: [.get])
+        case ("response", _): return try await response(of: try await settle(record, request, caller), caller)
+        case ("request", _): return .json(try await self.request(of: record, caller))
+        case ("logs", _): return try await logs(of: try await settle(record, request, caller), request, caller)
         default: throw ServiceError.notFound("Resource '\(request.resource)' not found for service 'jobs'.")
         }
     }
 
     /// The job, where the caller may see it: an app its own, a user theirs, an admin all. Any other id is as good as none.
+    /// - Throws: ``ServiceError`` 410 where it is past the tenant's retention.
     private func visible(_ id: JobID, _ caller: Caller) async throws -> JobRecord? {
-        guard let record = try await platform.queue.job(id, of: caller.tenant.id) else { return nil }
-        let session = caller.session
-        if session.isAdmin { return record }
-        if let app = session.appID, record.app == app, record.account == session.user?.id || session.user == nil {
-            return record
+        let seconds = caller.tenant.quotas.retentionSeconds
+        let retention = Duration.seconds(seconds)
+        let gone = ServiceError(
+            410,
+            "The job is past this tenant's retention of \(JSONText.number(seconds)) seconds (retention_seconds).",
+            context: [("limit", .string("retention_seconds"))])
+        guard let record = try await platform.queue.job(id, of: caller.tenant.id) else {
+            // An id of that age says so by itself: whether there was such a job is not told. One that is older than any
+            // retention can be is no job's.
+            let made = Timestamp(microseconds: Int64(clamping: id.milliseconds) * 1000)
+            let now = Timestamp.now
+            if made + retention < now, now < made + Self.longestMemory { throw gone }
+            return nil
         }
-        if let user = session.user, record.account == user.id, session.allows(.get, "jobs", "") { return record }
-        return nil
+        guard JobVisibility(caller).allows(record) else { return nil }
+        if let finished = record.finishedAt, finished + retention < Timestamp.now { throw gone }
+        return record
     }
 
     private func waitSeconds(_ request: ServiceRequest) throws -> Double {
@@ -55,8 +67,9 @@ struct JobsService: BuiltInService {
         return min(seconds, Self.longestWait)
     }
 
-    /// The job when it has ended, or as it stands when the wait is over.
-    private func wait(for record: JobRecord, _ seconds: Double, _ caller: Caller) async throws -> JobRecord {
+    /// The job when it has ended, or as it stands when the wait that the request asks for is over.
+    private func settle(_ record: JobRecord, _ request: ServiceRequest, _ caller: Caller) async throws -> JobRecord {
+        let seconds = try waitSeconds(request)
         guard !record.status.isFinal, seconds > 0 else { return record }
         let id = record.id
         let tenant = caller.tenant.id
@@ -68,44 +81,114 @@ struct JobsService: BuiltInService {
         return try await queue.job(id, of: tenant) ?? record
     }
 
-    private func result(of record: JobRecord, _ caller: Caller) async throws -> StoredResult? {
-        guard record.status.isFinal else { return nil }
-        return try await platform.queue.result(record.id, of: caller.tenant.id)
+    private func show(
+        _ record: JobRecord, _ caller: Caller, status: Int = 200, headers: [(name: String, value: String)] = []
+    ) async throws -> ServiceResponse {
+        .json(try JobView(record: record, caller: caller).json, status: status, headers: headers)
     }
 
-    private func response(
-        of record: JobRecord, _ result: StoredResult?, _ caller: Caller
-    ) throws -> ServiceResponse {
-        guard let result else {
+    private func response(of record: JobRecord, _ caller: Caller) async throws -> ServiceResponse {
+        guard record.status.isFinal, let result = try await platform.queue.result(record.id, of: caller.tenant.id)
+        else {
             return JobView.accepted(record.id, status: record.status)
-        }
-        if result.status == .cancelled || result.status == .expired {
-            throw ServiceError(
-                409, "The job was \(result.status.rawValue): there is no response.",
-                context: [("job_id", .string(record.id.description))])
         }
         return try JobResponses(tenant: caller.tenant).outcome(of: result, requestID: caller.requestID).response
     }
 
-    private func logs(of record: JobRecord, _ request: ServiceRequest, _ caller: Caller) async throws -> JSONText {
-        var after: Int64 = 0
-        if let text = Query.value("after", in: request.query) {
-            guard let seq = Int64(text), seq >= 0 else {
-                throw ServiceError.badRequest("'after' must be the 'seq' of a log line.")
-            }
-            after = seq
+    private func cancel(_ record: JobRecord, _ caller: Caller) async throws -> ServiceResponse {
+        let id = record.id
+        guard !record.status.isFinal, try await platform.queue.cancel(id, of: caller.tenant.id) == .done else {
+            throw ServiceError(
+                409, "The job has ended already: there is nothing to cancel.",
+                context: [("job_id", .string(id.description))])
         }
-        var lines: [JSONText] = []
-        for piece in try await platform.queue.logs(record.id, of: caller.tenant.id, after: after) {
-            let bytes = try caller.tenant.dataKey.open(piece.lines, label: piece.label)
-            var seq = piece.first
-            for line in JSONText(trusted: String(decoding: bytes, as: UTF8.self)).elements {
-                if seq > after {
-                    lines.append(.object([("seq", .integer(seq))] + line.members.map { ($0.key, $0.value) }))
-                }
-                seq += 1
-            }
+        return try await show(try await platform.queue.job(id, of: caller.tenant.id) ?? record, caller)
+    }
+
+    /// The same request as a new asynchronous job, for the script as it is now.
+    private func retry(_ record: JobRecord, _ caller: Caller) async throws -> ServiceResponse {
+        let context: [(String, JSONText)] = [("job_id", .string(record.id.description))]
+        guard record.status.isFinal else {
+            throw ServiceError(
+                409, "The job has not ended. Wait for its end, or cancel it first.", context: context)
         }
-        return .object([("resource", .array(lines))])
+        guard let service = caller.tenant.services.values.first(where: { $0.id == record.serviceID }), service.isActive
+        else {
+            throw ServiceError(
+                409, "The service '\(record.service)' was deleted or switched off since: the job can not be repeated.",
+                context: context)
+        }
+        guard let payload = try await payload(of: record, caller) else {
+            throw ServiceError.notFound("Job '\(record.id)' not found.")
+        }
+        var first = caller
+        first.session = payload.session
+        var job = try JobDraft(
+            platform: platform, request: payload.request, service: service, caller: first, isAsynchronous: true
+        ).job()
+        job.retryOf = record.id
+        _ = try await platform.queue.enqueue(job)
+        guard let written = try await platform.queue.job(job.id, of: caller.tenant.id) else {
+            throw ServiceError(503, "The new job can not be read yet: look at \(JobView.href(job.id)).", retryAfter: 1)
+        }
+        return try await show(
+            written, caller, status: 201, headers: [(name: "Location", value: JobView.href(job.id))])
+    }
+
+    private func payload(of record: JobRecord, _ caller: Caller) async throws -> JobPayload? {
+        guard let sealed = try await platform.queue.payload(record.id, of: caller.tenant.id) else { return nil }
+        let bytes = try caller.tenant.dataKey.open(sealed, label: JobResponses.payloadLabel(record.id))
+        return JobPayload(bytes: bytes, tenant: caller.tenant.id)
+    }
+
+    /// The stored request, its credentials masked. A body that is not text comes as base64.
+    private func request(of record: JobRecord, _ caller: Caller) async throws -> JSONText {
+        guard let request = try await payload(of: record, caller)?.request else {
+            throw ServiceError.notFound("Job '\(record.id)' not found.")
+        }
+        let text = String(validating: request.body, as: UTF8.self)
+        return .object([
+            ("method", .string(request.verb.rawValue)),
+            ("service", .string(request.service)),
+            ("resource", .string(request.resource)),
+            ("query", .string(CredentialMask.query(request.query))),
+            (
+                "headers",
+                .array(
+                    request.headers.map { header in
+                        .object([
+                            ("name", .string(header.name)),
+                            ("value", .string(CredentialMask.header(header.name, header.value))),
+                        ])
+                    })
+            ),
+            ("body", .string(text)),
+            ("body_base64", text == nil ? .string(Data(request.body).base64EncodedString()) : .null),
+        ])
+    }
+
+    private func logs(
+        of record: JobRecord, _ request: ServiceRequest, _ caller: Caller
+    ) async throws -> ServiceResponse {
+        let isStream = request.header("accept")?.lowercased().contains("text/event-stream") == true
+        let after = (isStream ? request.header("last-event-id") : nil) ?? Query.value("after", in: request.query) ?? "0"
+        guard let seq = Int64(after), seq >= 0 else {
+            throw ServiceError.badRequest(
+                "'after' and Last-Event-ID must be the 'seq' of a log line, a whole number from 0.")
+        }
+        let reader = LogReader(queue: platform.queue, tenant: caller.tenant, job: record.id)
+        guard isStream else {
+            let lines = try await reader.lines(after: seq)
+            return .json(.object([("resource", .array(lines.map(\.json)))]))
+        }
+        let follower = LogFollower(reader: reader, after: seq)
+        var response = ServiceResponse(
+            headers: [
+                (name: "Content-Type", value: "text/event-stream"), (name: "Cache-Control", value: "no-store"),
+                // A proxy that gathers the answer would hold the lines back.
+                (name: "X-Accel-Buffering", value: "no"),
+            ])
+        response.stream = AsyncThrowingStream { try await follower.next() }
+        return response
     }
 }

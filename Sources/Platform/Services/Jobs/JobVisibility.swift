@@ -1,0 +1,27 @@
+import Core
+import JobQueue
+
+/// Which jobs of its tenant a caller may see, follow, cancel and repeat: an app those that it made, a user theirs, an admin
+/// all (contract.md §3).
+struct JobVisibility {
+    /// Only this app's jobs; nil for any.
+    private(set) var app: Int64?
+    /// Only this account's jobs; nil for any.
+    private(set) var account: Int64?
+    /// Nobody may see anything.
+    private(set) var isEmpty = false
+
+    init(_ caller: Caller) {
+        let session = caller.session
+        if session.isAdmin { return }
+        account = session.user?.id
+        // A user whose role has the service sees what they made with any app.
+        if account != nil, session.allows(.get, "jobs", "") { return }
+        app = session.appID
+        isEmpty = app == nil
+    }
+
+    func allows(_ record: JobRecord) -> Bool {
+        !isEmpty && (app == nil || record.app == app) && (account == nil || record.account == account)
+    }
+}

@@ -1,0 +1,224 @@
+import Core
+import Database
+import JobQueue
+import TestSupport
+import Testing
+
+/// Delays, retries, idempotency keys, cancelling, expiry, lists and retention.
+@Suite struct JobTests {
+    private func key(_ name: String, _ request: UInt8 = 1, caller: String = "app:7") -> IdempotencyKey {
+        IdempotencyKey(caller: caller, key: sha256(name), fingerprint: [request])
+    }
+
+    @Test func aWorkerTakesOnlyLanguagesThatItHas() async throws {
+        try await TestQueue.with { test in
+            let job = test.job()
+            try await test.queue.enqueue(job)
+            let worker = try await test.worker()
+            #expect(try await test.queue.claim(worker, want: 5, languages: [.nodejs, .php]).isEmpty)
+            #expect(try await test.queue.claim(worker, want: 5, languages: [.python3]).map(\.id) == [job.id])
+        }
+    }
+
+    @Test func anIdempotencyKeyHasOneJob() async throws {
+        try await TestQueue.with { test in
+            var jobs = (0..<8).map { _ in test.job(asynchronous: true) }
+            for index in jobs.indices { jobs[index].idempotency = key("one") }
+            let outcomes = try await withThrowingTaskGroup(of: Enqueued.self) { group in
+                for job in jobs { group.addTask { try await test.queue.enqueue(job) } }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(outcomes.filter { $0 == .accepted }.count == 1)
+            let claimed = try await test.queue.claim(try await test.worker(), want: 10)
+            let first = try #require(claimed.first)
+            #expect(claimed.count == 1)
+            #expect(outcomes.filter { $0 == .repeated(of: first.id, sameRequest: true) }.count == 7)
+
+            var other = test.job(asynchronous: true)
+            other.idempotency = key("one", 2)
+            #expect(try await test.queue.enqueue(other) == .repeated(of: first.id, sameRequest: false))
+            // Another caller, and another tenant, have keys of their own.
+            other.idempotency = key("one", 2, caller: "app:8")
+            #expect(try await test.queue.enqueue(other) == .accepted)
+            var foreign = test.job(asynchronous: true, tenant: TenantID(rawValue: 2))
+            foreign.idempotency = key("one", 2)
+            #expect(try await test.queue.enqueue(foreign) == .accepted)
+        }
+    }
+
+    @Test func anIdempotencyKeyIsForgottenAfterItsDay() async throws {
+        try await TestQueue.with { test in
+            var first = test.job()
+            first.idempotency = key("day")
+            try await test.queue.enqueue(first)
+            try await test.sql("update idempotency set expires_at = now()")
+            var second = test.job()
+            second.idempotency = key("day", 2)
+            #expect(try await test.queue.enqueue(second) == .accepted)
+        }
+    }
+
+    @Test func aDelayedJobRunsWhenItsTimeHasCome() async throws {
+        try await TestQueue.with { test in
+            var later = test.job(asynchronous: true)
+            later.start = .after(.seconds(3600))
+            var past = test.job(asynchronous: true)
+            past.start = .at(Timestamp(microseconds: 0))
+            try await test.queue.enqueue(later)
+            try await test.queue.enqueue(past)
+            let worker = try await test.worker()
+            #expect(try await test.queue.claim(worker, want: 5).map(\.id) == [past.id])
+            let record = try #require(try await test.queue.job(later.id, of: test.tenant))
+            #expect(record.status == .queued)
+            #expect(try #require(record.runAt) > record.createdAt + .seconds(3500))
+            try await test.sql("update delayed set run_at = now()")
+            try await test.whileUpkeep { [later] in
+                try await eventually("the job is claimed") {
+                    try await test.queue.claim(worker, want: 5).map(\.id) == [later.id]
+                }
+            }
+        }
+    }
+
+    @Test func aFailedAttemptIsTriedAgainAfterAPause() async throws {
+        try await TestQueue.with { test in
+            let job = test.job(asynchronous: true)
+            try await test.queue.enqueue(job)
+            let worker = try await test.worker()
+            let first = try #require(try await test.queue.claim(worker, want: 1).first)
+            let next = try await test.queue.retry(
+                first, from: worker, lost: false, cpu: .milliseconds(5), peakMemoryBytes: 7)
+            #expect(try #require(next) > first.createdAt)
+            #expect(try await !test.finish(first, worker), "the attempt is over")
+            let again = try await test.queue.retry(first, from: worker, lost: false, cpu: .zero, peakMemoryBytes: 0)
+            #expect(again == nil, "and can not be repeated twice")
+            try await test.sql("update delayed set run_at = now()")
+            try await test.whileUpkeep {
+                try await eventually("the next attempt is ready") {
+                    try await test.numbers("select attempt::int from ready") == [2]
+                }
+            }
+            let second = try #require(try await test.queue.claim(worker, want: 1).first)
+            #expect(second.attempt == 2)
+            #expect(try await test.finish(second, worker))
+            #expect(
+                try await test.numbers("select attempt::int from attempt where status = 2 and cpu_us = 5000") == [1])
+        }
+    }
+
+    @Test(arguments: ["queued", "delayed", "running"])
+    func aCancelledJobEnds(place: String) async throws {
+        try await TestQueue.with { test in
+            var job = test.job(asynchronous: true)
+            if place == "delayed" { job.start = .after(.seconds(60)) }
+            try await test.queue.enqueue(job)
+            let worker = try await test.worker()
+            let claimed = place == "running" ? try await test.queue.claim(worker, want: 1) : []
+            #expect(try await test.queue.lost(of: claimed.map(\.id), by: worker).isEmpty)
+            let result = try await test.waiters.result(of: job.id, limit: .seconds(20)) { [job] in
+                let outcome = try await test.queue.cancel(job.id, of: test.tenant)
+                #expect(outcome == .done)
+                return nil
+            }
+            #expect(result?.status == .cancelled)
+            #expect(try await test.queue.cancel(job.id, of: test.tenant) == .tooLate)
+            #expect(try await test.queue.claim(worker, want: 1).isEmpty)
+            for attempt in claimed { #expect(try await !test.finish(attempt, worker)) }
+            #expect(try await test.queue.lost(of: claimed.map(\.id), by: worker) == claimed.map(\.id))
+        }
+    }
+
+    @Test func anotherTenantsJobCanNotBeCancelled() async throws {
+        try await TestQueue.with { test in
+            let job = test.job(asynchronous: true)
+            try await test.queue.enqueue(job)
+            await #expect(throws: ServiceError.self) {
+                try await test.queue.cancel(job.id, of: TenantID(rawValue: 2))
+            }
+            #expect(try await test.queue.job(job.id, of: test.tenant)?.status == .queued)
+        }
+    }
+
+    @Test func aJobThatIsNotStartedInTimeExpires() async throws {
+        try await TestQueue.with { test in
+            let job = test.job()
+            try await test.queue.enqueue(job)
+            try await test.sql("update ready set start_by = now()")
+            #expect(try await test.queue.claim(try await test.worker(), want: 1).isEmpty)
+            let result = try await test.waiters.result(of: job.id, limit: .seconds(20)) {
+                try await test.upkeep().expire()
+                return nil
+            }
+            #expect(result?.status == .expired)
+        }
+    }
+
+    @Test func theListGoesThroughAllJobsFromTheNewest() async throws {
+        try await TestQueue.with { test in
+            var ids: [JobID] = []
+            for number in 0..<25 {
+                var job = test.job(asynchronous: true)
+                job.service = number % 2 == 0 ? "even" : "odd"
+                try await test.queue.enqueue(job)
+                ids.append(job.id)
+            }
+            try await test.queue.enqueue(test.job(asynchronous: true, tenant: TenantID(rawValue: 2)))
+            let worker = try await test.worker()
+            for job in try await test.queue.claim(worker, want: 5) { _ = try await test.finish(job, worker) }
+
+            func all(_ change: (inout JobFilter) -> Void) async throws -> [JobID] {
+                var filter = JobFilter(since: Timestamp(microseconds: 0), limit: 10)
+                change(&filter)
+                var found: [JobID] = []
+                while true {
+                    let page = try await test.queue.jobs(filter, of: test.tenant)
+                    #expect(page.jobs.count <= 10)
+                    found += page.jobs.map(\.id)
+                    guard let next = page.next else { return found }
+                    filter.cursor = JobCursor(next.description)
+                    try #require(filter.cursor == next)
+                }
+            }
+            #expect(try await all { _ in } == ids.reversed())
+            #expect(try await all { $0.service = "odd" }.count == 12)
+            #expect(try await all { $0.status = .succeeded } == ids[..<5].reversed())
+            #expect(try await all { $0.status = .queued } == ids[5...].reversed())
+            #expect(try await all { $0.app = 8 }.isEmpty)
+            #expect(try await all { $0.until = Timestamp(microseconds: 0) }.isEmpty)
+        }
+    }
+
+    @Test func daysPastEveryRetentionAreDropped() async throws {
+        try await TestQueue.with { test in
+            try await test.sql(
+                """
+                do $$
+                declare day date; parent text;
+                begin
+                    foreach day in array array[date '2020-01-01', date '2020-01-02', date '2020-01-03'] loop
+                        foreach parent in array array['job', 'result', 'log', 'attempt'] loop
+                            execute format('create table %I partition of %I for values from (%L) to (%L)',
+                                parent || '_' || to_char(day, 'YYYYMMDD'), parent, day::timestamptz,
+                                (day + 1)::timestamptz);
+                        end loop;
+                    end loop;
+                end $$
+                """, asOwner: true)
+            // The second day has a job that waits, the third one that ended a moment ago.
+            try await test.sql(
+                """
+                insert into delayed (run_at, id, created_at, tenant, class, attempt)
+                values (now() + interval '1 day', gen_random_uuid(), '2020-01-02 12:00Z', 1, 1, 1)
+                """)
+            try await test.sql(
+                """
+                insert into result (id, created_at, tenant, status, attempt, worker, finished_at)
+                values (gen_random_uuid(), '2020-01-03 12:00Z', 1, 1, 1, 1, now())
+                """)
+            try await test.upkeep().drop()
+            let left = try await test.numbers(
+                "select right(relname, 1)::int from pg_class where relname ~ '^job_2020010[123]$' order by 1")
+            #expect(left == [2, 3])
+        }
+    }
+}
