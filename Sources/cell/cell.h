@@ -12,6 +12,8 @@ enum { MAX_WORDS = 64 };
 struct order {
     uint32_t id;
     uint32_t uid;
+    /// Whether it is a zygote: the rules of a Landlock domain stay open as its descriptor 4, for its children.
+    bool forks;
     const char *directory;
     char *arguments[MAX_WORDS + 1];
     char *environment[MAX_WORDS + 1];
@@ -21,6 +23,15 @@ struct order {
 
 /// Turns a fresh fork into the ordered program. It ends with status 127 and a line on standard error where it can not.
 _Noreturn void become(const struct order *order, pid_t cell);
+
+/// The rules of a domain that no signal and no tracing leaves; a descriptor, or -1 where the kernel has no such thing.
+int make_domain_rules(void);
+
+/// Puts the calling process into a new domain.
+bool enter_domain(int rules);
+
+/// Takes the system calls that reach into other processes from the calling process and all that it starts.
+bool filter_system_calls(void);
 
 /// Removes everything in the directory `top`, as the calling user, with a fixed number of descriptors and without
 /// following a link, however deep the tree is.

@@ -33,6 +33,9 @@ static void offer_to_oom_killer(void) {
     close(file);
 }
 
+/// The first descriptor that is free.
+enum { DOMAIN_RULES = 4 };
+
 _Noreturn void become(const struct order *order, pid_t cell) {
     static const int wanted[3] = {3, 1, 2};
     bool changes_user = order->uid != SAME_USER;
@@ -74,7 +77,14 @@ _Noreturn void become(const struct order *order, pid_t cell) {
     // 5. Its directory.
     if (chdir(order->directory) != 0) fail("can not enter", order->directory);
 
-    // 6. The sandbox (namespaces before step 4; Landlock and seccomp, which need no_new_privs) belongs here.
+    // 6. A wall between it and other processes. The rest of the sandbox belongs here as well, its namespaces before step 4.
+    int rules = make_domain_rules();
+    if (rules >= 0) {
+        if (!enter_domain(rules)) fail("can not enter a domain", NULL);
+        if (!order->forks) close(rules);
+        else if (rules != DOMAIN_RULES || fcntl(rules, F_SETFD, 0) != 0) fail("can not pass on the domain's rules", NULL);
+    }
+    if (!filter_system_calls()) fail("can not filter system calls", NULL);
 
     execve(order->arguments[0], order->arguments, order->environment);
     fail("can not run", order->arguments[0]);

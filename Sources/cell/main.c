@@ -7,8 +7,8 @@
 //     cell RUN-DIRECTORY          with a SOCK_SEQPACKET socket to the worker as descriptor 3
 //
 // Packets, in the machine's byte order; a text ends with NUL:
-//     worker to cell   'S' u32 id, u32 uid, u32 argc, u32 envc, directory, arguments, environment; 3 descriptors that
-//                          become 3, 1 and 2 of the process                                  start
+//     worker to cell   'S' u32 id, u32 uid, u32 forks, u32 argc, u32 envc, directory, arguments, environment; 3
+//                          descriptors that become 3, 1 and 2 of the process                 start
 //                      'K' u32 id                                                            kill it and its group
 //                      'C' name                              kill orphans, remove this directory of the run directory
 //     cell to worker   'P' u32 id, u32 pid                                                   started
@@ -81,14 +81,15 @@ static void tell_number(char kind, uint32_t id, uint32_t number) {
 
 /// Reads the order out of a packet; false where the packet is cut or too long.
 static bool read_order(char *bytes, size_t length, struct order *order) {
-    uint32_t words[4];
+    uint32_t words[5];
     if (length < 1 + sizeof words || bytes[length - 1] != 0) return false;
     memcpy(words, bytes + 1, sizeof words);
-    uint32_t argc = words[2], envc = words[3];
+    uint32_t argc = words[3], envc = words[4];
     if (argc == 0 || argc > MAX_WORDS || envc > MAX_WORDS) return false;
     char *next = bytes + 1 + sizeof words, *end = bytes + length;
     order->id = words[0];
     order->uid = words[1];
+    order->forks = words[2];
     for (uint32_t index = 0; index <= argc + envc; index++, next += strlen(next) + 1) {
         if (next >= end) return false;
         if (index == 0) order->directory = next;

@@ -30,7 +30,7 @@ struct Interpreter {
         let folder = "\(directory.path)/\(name)"
         let order = Cell.Order(
             arguments: [path] + arguments, environment: language.environment(directory: folder), uid: directory.uid,
-            directory: folder, control: control, output: output, error: error)
+            forks: !language.isParked, directory: folder, control: control, output: output, error: error)
         return cell.start(order) { [cell] event in
             if case .started = event {} else { cell.clear(directory: name) }
             handler(event)

@@ -20,6 +20,8 @@ final class Cell {
         var environment: [String]
         /// The user and group; nil stands for our own.
         var uid: UInt32?
+        /// Whether it is a zygote, whose children each shut themselves off from all other processes.
+        var forks: Bool
         /// The absolute path of the working directory.
         var directory: String
         /// Descriptor 3 of the process, its standard output, and its standard error.
@@ -71,6 +73,7 @@ final class Cell {
         var packet = Packet("S")
         packet.append(id)
         packet.append(order.uid ?? .max)
+        packet.append(UInt32(order.forks ? 1 : 0))
         packet.append(UInt32(order.arguments.count))
         packet.append(UInt32(order.environment.count))
         for text in [order.directory] + order.arguments + order.environment { packet.append(text) }

@@ -75,6 +75,7 @@ namespace Harness {
 
     const CONTROL = 3;      // in the zygote: the control socket (SOCK_SEQPACKET)
     const FRAMES = 3;       // in a child: the job's frame socket (SOCK_STREAM), moved onto the same number
+    const RULES = 4;        // in the zygote: the rules of a Landlock domain, where the kernel has them
     const JOB = 1;
     const API_REQUEST = 2;
     const API_RESPONSE = 3;
@@ -128,6 +129,7 @@ namespace Harness {
                 int sigaddset(void *set, int signal);
                 int dup2(int from, int to);
                 int close(int fd);
+                int waitid(int kind, unsigned id, int *ended, int options);
                 long syscall(long number, ...);
                 int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
                 void _exit(int status);
@@ -545,7 +547,7 @@ namespace Harness {
     }
 
     /** The life of a forked child, which never returns. */
-    function child(int $zygote, array $fds, string $folder): never
+    function child(int $zygote, array $fds, string $folder, bool $walled): never
     {
         $lib = C::$lib;
         try {
@@ -553,6 +555,10 @@ namespace Harness {
             $lib->prctl(1 /* PR_SET_PDEATHSIG */, SIGKILL, 0, 0, 0);
             if (posix_getppid() !== $zygote) {
                 $lib->_exit(70); // the zygote died before the line above
+            }
+            // From here on it can not reach the zygote or a neighbour, whatever the script does.
+            if ($walled && $lib->syscall(446 /* landlock_restrict_self */, RULES, 0) !== 0) {
+                $lib->_exit(70);
             }
             pcntl_signal(SIGINT, SIG_DFL);
             pcntl_sigprocmask(SIG_SETMASK, []);
@@ -672,7 +678,13 @@ namespace Harness {
     /** Reports the children that have ended. */
     function reap(array &$jobs, int $options): void
     {
-        while (($pid = pcntl_wait($status, $options, $usage)) > 0) {
+        $ended = C::$lib->new('int[32]'); // a siginfo_t
+        $wanted = 4 | 0x01000000; // WEXITED | WNOWAIT
+        while (C::$lib->waitid(0, 0, $ended, $wanted | $options) === 0 && ($pid = $ended[4]) > 0) {
+            $ended[4] = 0;
+            // What is left of its group, while the number is still its own.
+            posix_kill(-$pid, SIGKILL);
+            pcntl_waitpid($pid, $status, 0, $usage);
             if (isset($jobs[$pid])) { // else one that removed a folder
                 [$job, $folder] = $jobs[$pid];
                 unset($jobs[$pid]);
@@ -697,6 +709,9 @@ namespace Harness {
         $self = getmypid();
         $mark = bin2hex(random_bytes(4));
         $jobs = [];
+        $walled = str_contains((string)@readlink('/proc/self/fd/' . RULES), 'landlock');
+        // Its memory is nobody's, also where there are no such rules.
+        $lib->prctl(4 /* PR_SET_DUMPABLE */, 0, 0, 0, 0);
         warmUp();
 
         pcntl_signal(SIGINT, SIG_IGN); // Ctrl-C is the worker's to handle
@@ -731,7 +746,7 @@ namespace Harness {
                 $folder = "$temporary/job-$mark-$job";
                 $pid = @pcntl_fork();
                 if ($pid === 0) {
-                    child($self, $fds, $folder);
+                    child($self, $fds, $folder, $walled);
                 }
                 if ($pid > 0) {
                     $jobs[$pid] = [$job, $folder];

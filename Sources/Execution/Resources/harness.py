@@ -31,6 +31,7 @@ for name in ("collections", "copy", "datetime", "decimal", "functools", "hashlib
 
 CONTROL = 3     # in the zygote: the control socket (SOCK_SEQPACKET)
 FRAMES = 3      # in a child: the job's frame socket (SOCK_STREAM), moved onto the same number
+RULES = 4       # in the zygote: the rules of a Landlock domain, where the kernel has them
 JOB, API_REQUEST, API_RESPONSE, RESULT, CHECK = 1, 2, 3, 4, 5
 TRACE_FRAMES = 32
 NO_NETWORK = "A script has no network of its own: use platform.api"
@@ -398,12 +399,20 @@ def flush():
 
 # --- The child --------------------------------------------------------------------------------------------------------
 
-_prctl = ctypes.CDLL(None, use_errno=True).prctl
-PR_SET_PDEATHSIG = 1
+_prctl, _syscall = ctypes.CDLL(None).prctl, ctypes.CDLL(None).syscall
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
+LANDLOCK_RESTRICT_SELF = 446
 STDOUT, STDERR = sys.stdout, sys.stderr
 
 
-def child(zygote, fds, folder):
+def has_rules():
+    try:
+        return "landlock" in os.readlink(f"/proc/self/fd/{RULES}")
+    except OSError:
+        return False
+
+
+def child(zygote, fds, folder, walled):
     """The life of a forked child, which ends in `_exit`. `random` reseeds itself after a fork."""
     status = 70
     try:
@@ -414,6 +423,9 @@ def child(zygote, fds, folder):
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != zygote:
             _exit(status)  # the zygote died before the line above
+        # From here on it can not reach the zygote or a neighbour, whatever the script does.
+        if walled and _syscall(LANDLOCK_RESTRICT_SELF, RULES, 0) != 0:
+            _exit(status)
         frames, out, err = fds
         os.dup2(out, 1)
         os.dup2(err, 2)
@@ -503,6 +515,8 @@ def main():
     temporary = os.environ.get("TMPDIR", "/tmp")
     zygote, mark = os.getpid(), os.urandom(4).hex()
     jobs = {}
+    walled = has_rules()
+    _prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # its memory is nobody's, also where there are no such rules
 
     def tell(**message):
         try:
@@ -536,7 +550,7 @@ def main():
             tell(job=job, error=f"fork: {error.strerror}")
         else:
             if pid == 0:
-                child(zygote, fds, folder)
+                child(zygote, fds, folder, walled)
             jobs[pid] = job, folder
             tell(job=job, pid=pid)
         for fd in fds:
@@ -546,11 +560,17 @@ def main():
     def reap(options=os.WNOHANG):
         while True:
             try:
-                pid, status, usage = os.wait4(-1, options)
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | options)
             except ChildProcessError:
                 return
-            if pid == 0:
+            if ended is None:
                 return
+            pid = ended.si_pid
+            try:
+                os.killpg(pid, signal.SIGKILL)  # what is left of its group, while the number is still its own
+            except OSError:
+                pass
+            _, status, usage = os.wait4(pid, 0)
             if pid in jobs:  # else one that removed a folder
                 job, folder = jobs.pop(pid)
                 cpu = round((usage.ru_utime + usage.ru_stime) * 1e6)
