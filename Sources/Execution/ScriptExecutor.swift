@@ -115,7 +115,7 @@ private final class Staff {
                 let why = household.reports.first { $0.language == language }?.problem
                 return run.lose("\(language.label) does not work here: \(why ?? "it was not tried")")
             }
-            if let pool, pool.start(run) { return }
+            if let pool, await pool.start(run) { return }
             let left = deadline - clock.now
             guard left > .zero else {
                 return run.lose("no \(language.label) process became free within \(time.inSeconds)")

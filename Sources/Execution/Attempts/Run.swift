@@ -87,6 +87,10 @@ final class Run {
     /// Hands the script over.
     /// - Parameter cpuBefore: what the process has used for starting, which is not the script's.
     func begin(on process: any ScriptProcess, _ channels: ScriptChannels, cpuBefore: Duration = .zero) {
+        guard outcome == nil else {
+            channels.close()
+            return process.kill()
+        }
         self.process = process
         self.channels = channels
         self.cpuBefore = cpuBefore

@@ -48,15 +48,19 @@ final class Parked: ScriptProcess {
     }
 
     /// Gives it its job.
-    func start(_ run: Run) {
-        guard state == .ready, let channels else { return run.lose("the parked process has ended") }
+    /// - Returns: false where it can not take it: it has ended, or somebody has stopped it.
+    func start(_ run: Run) -> Bool {
+        guard state == .ready, let channels, let pid, ProcessFacts(of: pid)?.isStopped == false else {
+            kill()
+            return false
+        }
         state = .running
         self.run = run
         self.channels = nil
         channels.frames.accept(resultLimit: run.resultLimit)
         // Its start is not the script's to pay.
-        let before = pid.map(host_cpu_microseconds) ?? 0
-        run.begin(on: self, channels, cpuBefore: .microseconds(max(0, before)))
+        run.begin(on: self, channels, cpuBefore: .microseconds(max(0, host_cpu_microseconds(pid))))
+        return true
     }
 
     func kill() {

@@ -17,11 +17,13 @@ final class ParkedPool: ProcessPool {
         self.logger = logger
     }
 
-    func start(_ run: Run) -> Bool {
-        guard let index = parked.firstIndex(where: { $0.state == .ready }) else { return false }
-        parked.remove(at: index).start(run)
-        bell.ring()
-        return true
+    func start(_ run: Run) async -> Bool {
+        while let index = parked.firstIndex(where: { $0.state == .ready }) {
+            let next = parked.remove(at: index)
+            bell.ring()
+            if next.start(run) { return true }
+        }
+        return false
     }
 
     func warmUp(within time: Duration) async -> String? {

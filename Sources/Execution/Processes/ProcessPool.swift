@@ -4,8 +4,9 @@ protocol ProcessPool: AnyObject, Sendable {
     /// Rings when a process may have become free.
     var bell: Bell { get }
 
-    /// Starts a run; false where no process is free.
-    func start(_ run: Run) -> Bool
+    /// Starts a run, and waits until it has begun.
+    /// - Returns: false where no process is free, or one failed before the run began.
+    func start(_ run: Run) async -> Bool
 
     /// Starts a first process, which proves that the language works; the reason where it does not.
     func warmUp(within time: Duration) async -> String?

@@ -1,5 +1,5 @@
-import CHost
 import Core
+import Glibc
 import Glibc
 
 /// An interpreter that has loaded everything and forks itself for every job. It never sees a tenant's text.
@@ -18,6 +18,13 @@ final class Zygote {
     var load: Int { jobs.count }
     /// What it wrote last on its standard error.
     private(set) var lastErrorLine: String?
+    /// Why it was killed.
+    private(set) var fault: String?
+
+    /// How long a zygote that is stopped may owe an answer.
+    static let patience: Duration = .seconds(2)
+    /// How long any zygote may: on a busy machine much is slow.
+    static let longPatience: Duration = .seconds(15)
 
     private let interpreter: Interpreter
     private let bell: Bell
@@ -26,8 +33,10 @@ final class Zygote {
     private var errors: LogPipe?
     private var output: LogPipe?
     private var processID: UInt32 = 0
-    private var jobs: [Int: (run: Run, process: Fork)] = [:]
+    private var pid: pid_t?
+    private var jobs: [Int: Fork] = [:]
     private var lastJob = 0
+    private var watchdog: Poller.Timer?
 
     /// Starts one.
     /// - Parameters:
@@ -45,7 +54,7 @@ final class Zygote {
         ) { event in
             // It is held until its end is known.
             switch event {
-            case .started: break
+            case .started(let pid): self.pid = pid
             case .failed(let why):
                 self.lastErrorLine = why
                 self.end()
@@ -61,24 +70,27 @@ final class Zygote {
     }
 
     /// Forks for a run.
-    func start(_ run: Run) {
+    /// - Returns: false where the run has not begun and may begin elsewhere.
+    func start(_ run: Run) async -> Bool {
+        guard state == .ready, let control else { return false }
         do throws(ExecutionError) {
             let frames = try Descriptor.socketPair(SOCK_STREAM)
             let output = try Descriptor.pipe()
             let error = try Descriptor.pipe()
             lastJob += 1
-            let fork = Fork()
-            jobs[lastJob] = (run, fork)
-            control?.send(
-                Array("{\"job\":\(lastJob)}".utf8), with: [frames.theirs, output.theirs, error.theirs])
-            run.begin(
-                on: fork,
+            let fork = Fork(
+                run,
                 ScriptChannels(
                     frames: FrameSocket(frames.ours, resultLimit: run.resultLimit), output: LogPipe(output.ours),
                     error: LogPipe(error.ours)))
+            jobs[lastJob] = fork
+            control.send(Array("{\"job\":\(lastJob)}".utf8), with: [frames.theirs, output.theirs, error.theirs])
+            if watchdog == nil { watch() }
             if lastJob >= mostForks { retire() }
+            return await fork.begins()
         } catch {
             run.lose(error.description)
+            return true
         }
     }
 
@@ -95,6 +107,18 @@ final class Zygote {
         if state != .ended { interpreter.cell.kill(processID) }
     }
 
+    /// Kills it because it does not do what it must. Jobs that it has not begun begin elsewhere at once.
+    private func condemn(_ fault: String) {
+        guard self.fault == nil else { return }
+        self.fault = fault
+        retire()
+        stop()
+        for (number, fork) in jobs where fork.state != .begun {
+            jobs[number] = nil
+            fork.lose(fault)
+        }
+    }
+
     private func endIfIdle() {
         if state == .retired, jobs.isEmpty { control?.close() }
     }
@@ -102,73 +126,70 @@ final class Zygote {
     private func end() {
         guard state != .ended else { return }
         state = .ended
+        if let watchdog { Poller.shared.cancel(watchdog) }
         control?.close()
         errors?.readRest()
         errors?.close()
         output?.close()
         let orphans = jobs.values
         jobs = [:]
-        for job in orphans {
-            job.process.kill()
-            job.run.lose("the \(interpreter.language.label) zygote ended while the script ran")
-        }
+        let why = fault ?? "it was ended from outside"
+        for fork in orphans { fork.lose("the \(interpreter.language.label) zygote ended while the script ran: \(why)") }
         interpreter.cell.clear()
         bell.ring()
     }
 
+    /// Looks every half second, while there are jobs, whether an answer is overdue.
+    private func watch() {
+        watchdog = Poller.shared.after(.milliseconds(500)) { [weak self] in
+            guard let self else { return }
+            self.watchdog = nil
+            guard self.state != .ended, !self.jobs.isEmpty else { return }
+            if let since = self.jobs.values.compactMap(\.owedSince).min() {
+                let waited = Duration.nanoseconds(Int64(PollExecutor.now - since))
+                if waited > Self.longPatience {
+                    self.condemn("it did not answer within \(Self.longPatience.inSeconds)")
+                } else if waited > Self.patience, self.pid.flatMap(ProcessFacts.init(of:))?.isStopped == true {
+                    self.condemn("somebody had stopped it")
+                }
+            }
+            self.watch()
+        }
+    }
+
     private func receive(_ bytes: [UInt8]) {
-        guard let message = try? JSONText(checking: bytes) else { return stop() }
+        guard fault == nil else { return }
+        guard let message = try? JSONText(checking: bytes), take(message) else {
+            return condemn("it said what can not be true")
+        }
+        endIfIdle()
+    }
+
+    /// Takes a message; false where it can not be true.
+    private func take(_ message: JSONText) -> Bool {
         let fields = Dictionary(message.members, uniquingKeysWith: { $1 })
-        if fields["ready"]?.bool == true, state == .starting {
+        if fields["ready"]?.bool == true {
+            guard state == .starting else { return false }
             state = .ready
             bell.ring()
+            return true
         }
-        if fields["recycle"]?.bool == true { retire() }
-        guard let number = fields["job"]?.integer, let job = jobs[number] else { return }
+        guard let number = fields["job"]?.integer, let fork = jobs[number], let parent = pid else { return false }
         if let pid = fields["pid"]?.integer {
-            job.process.hasStarted(pid_t(truncatingIfNeeded: pid))
-        } else if let status = fields["status"]?.integer {
-            jobs[number] = nil
-            job.process.hasEnded()
-            job.run.processEnded(
-                Exit(
-                    status: Int32(truncatingIfNeeded: status), cpu: .microseconds(fields["cpu_us"]?.integer ?? 0),
-                    peakMemoryBytes: (fields["peak_kb"]?.integer ?? 0) << 10))
-            interpreter.cell.clear()
-            endIfIdle()
-        } else {
-            jobs[number] = nil
-            job.run.lose("the zygote can not fork: \(fields["error"]?.string ?? "it did not say why")")
-            endIfIdle()
+            return fork.hasStarted(pid, parent: parent, uid: interpreter.directory.uid ?? getuid())
         }
-    }
-}
-
-/// The process that a zygote forked for one job.
-@PollThread
-private final class Fork: ScriptProcess {
-    private var pid: pid_t?
-    private var pidfd: Descriptor?
-    private var isKilled = false
-
-    func hasStarted(_ pid: pid_t) {
-        self.pid = pid
-        pidfd = Descriptor(host_pidfd(pid))
-        if isKilled { kill() }
-    }
-
-    /// The process is reaped; what is left of its group goes too. A group's number is not given away while it has members.
-    func hasEnded() {
-        if let pid { _ = Glibc.kill(-pid, SIGKILL) }
-        pid = nil
-        pidfd = nil
-    }
-
-    func kill() {
-        isKilled = true
-        guard let pid, let pidfd else { return }
-        _ = Glibc.kill(-pid, SIGKILL)
-        // The descriptor never means another process that has the same number by now.
-        _ = host_pidfd_signal(pidfd.number, SIGKILL)
+        if let status = fields["status"]?.integer.flatMap(Int32.init(exactly:)) {
+            let cpu = max(0, fields["cpu_us"]?.integer ?? 0)
+            let peak = min(max(0, fields["peak_kb"]?.integer ?? 0), 1 << 40)
+            guard fork.hasEnded(Exit(status: status, cpu: .microseconds(cpu), peakMemoryBytes: peak << 10)) else {
+                return false
+            }
+            interpreter.cell.clear()
+        } else {
+            guard fork.hasFailed() else { return false }
+            lastErrorLine = "can not fork: \(fields["error"]?.string ?? "it did not say why")"
+        }
+        jobs[number] = nil
+        return true
     }
 }

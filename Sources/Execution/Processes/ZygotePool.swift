@@ -17,10 +17,13 @@ final class ZygotePool: ProcessPool {
         self.logger = logger
     }
 
-    func start(_ run: Run) -> Bool {
-        guard let zygote = zygotes.filter({ $0.state == .ready }).min(by: { $0.load < $1.load }) else { return false }
-        zygote.start(run)
-        return true
+    func start(_ run: Run) async -> Bool {
+        while let zygote = zygotes.filter({ $0.state == .ready }).min(by: { $0.load < $1.load }) {
+            if await zygote.start(run) { return true }
+            // It lives and can not fork: another moment may be better.
+            if zygote.state == .ready { return false }
+        }
+        return false
     }
 
     func warmUp(within time: Duration) async -> String? {
@@ -56,6 +59,11 @@ final class ZygotePool: ProcessPool {
                 backoff = Backoff()
                 while zygote.state == .ready, !Task.isCancelled { await bell.wait(atMost: .seconds(3600)) }
                 zygotes.removeAll { $0 === zygote }
+                if let fault = zygote.fault {
+                    logger.error(
+                        "a zygote was killed and is replaced",
+                        metadata: ["language": "\(interpreter.language.rawValue)", "reason": "\(fault)"])
+                }
             } else if !Task.isCancelled {
                 logger.warning(
                     "a zygote has not started",
