@@ -51,16 +51,17 @@ public struct Accounts: Sendable {
         return try rows.first.map { try Self.account($0).account }
     }
 
-    /// The active account with this email and password; nil where there is none. It takes as long for an unknown email as
+    /// The active account with this email and password, its login noted; nil where there is none. It takes as long for an unknown email as
     /// for a wrong password, so that nobody learns from the time who has an account.
-    public func authenticate(email: String, password: String) async throws -> Account? {
+    /// - Parameter adminsOnly: whether anybody else is as good as unknown.
+    public func authenticate(email: String, password: String, adminsOnly: Bool = false) async throws -> Account? {
         let rows = try await catalog.database.tenant(tenant).read { [tenant] sql in
             try sql.query(Self.findByEmail, tenant.rawValue, email)
         }
         let found = try rows.first.map { try Self.account($0) }
         let hash = found?.passwordHash ?? Self.nobodysHash
         let fits = try await offPool { Password.verify(password, against: hash) }
-        guard let account = found?.account, fits, account.isActive else { return nil }
+        guard let account = found?.account, fits, account.isActive, account.isAdmin || !adminsOnly else { return nil }
         try await catalog.database.tenant(tenant).transaction { [tenant] sql in
             _ = try sql.execute(Self.noteLogin, tenant.rawValue, account.id)
         }

@@ -74,6 +74,30 @@ import Testing
         }
     }
 
+    /// Neither does the time that a refusal takes tell whether there is such a tenant or such an account.
+    @Test(arguments: ["/api/v2/user/session", "/api/v2/system/admin/session"])
+    func refusalsTakeTheSameTime(path: String) async throws {
+        let tenant = try await TestInstallation.shared().tenant()
+        let tries = [
+            (tenant.name, tenant.email), (tenant.name, "nobody@x.y"), ("nobody-here", "nobody@x.y"),
+            ("Not A Name", "nobody@x.y"),
+        ]
+        var fastest = tries.map { _ in Duration.seconds(60) }
+        for _ in 1...4 {
+            for (index, (name, email)) in tries.enumerated() {
+                let started = ContinuousClock.now
+                let reply = try await tenant.raw(
+                    "POST", path, Array(#"{"email":"\#(email)","password":"wrong"}"#.utf8),
+                    headers: [json, (name: "X-Scriptorium-Tenant", value: name)])
+                fastest[index] = min(fastest[index], started.duration(to: .now))
+                #expect(reply.status == 401, "\(reply.text)")
+            }
+        }
+        // Checking a password is nearly all of it; the fastest of several is the least disturbed by other tests.
+        let longest = try #require(fastest.max())
+        for time in fastest { #expect(time > longest * 0.6, "\(fastest)") }
+    }
+
     @Test func aSessionIsReadRefreshedAndEnded() async throws {
         let tenant = try await TestInstallation.shared().tenant()
         let first = try token(

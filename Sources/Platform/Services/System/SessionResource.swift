@@ -53,8 +53,8 @@ struct SessionResource {
             throw ServiceError.badRequest("Login request is missing required password.")
         }
         let accounts = platform.catalog.accounts(caller.tenant.id)
-        guard let account = try await accounts.authenticate(email: email, password: password),
-            account.isAdmin || !adminsOnly
+        guard
+            let account = try await accounts.authenticate(email: email, password: password, adminsOnly: adminsOnly)
         else { throw ServiceError.unauthorized("Invalid credentials supplied.") }
         return try await issue(account, request, caller)
     }
