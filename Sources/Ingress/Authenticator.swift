@@ -120,12 +120,15 @@ struct Authenticator: Sendable {
         return key.flatMap { $0.isEmpty ? nil : $0 }
     }
 
+    /// The token of an `Authorization: Bearer TOKEN`, whose scheme may be in any case (RFC 9110 §11.1).
+    static func bearer(_ authorization: String?) -> String? {
+        guard let authorization, authorization.lowercased().hasPrefix("bearer ") else { return nil }
+        return String(authorization.dropFirst(7).trimming { $0 == " " })
+    }
+
     /// `Authorization: Bearer`, else the header, else the query.
     private static func token(of request: ServiceRequest) -> String? {
-        var token: String?
-        if let authorization = request.header("authorization"), authorization.lowercased().hasPrefix("bearer ") {
-            token = String(authorization.dropFirst(7).trimming { $0 == " " })
-        }
+        var token = bearer(request.header("authorization"))
         token = token ?? request.header("x-dreamfactory-session-token")
         token = token ?? Query.value("session_token", in: request.query)
         return token.flatMap { $0.isEmpty ? nil : $0 }

@@ -13,14 +13,9 @@ extension HTTPEdge {
 
     /// - Throws: ``ServiceError`` 414 and 431.
     func checkSizes(_ request: Request) throws(ServiceError) {
-        guard (request.head.path ?? "").utf8.count <= options.longestURI else {
-            throw ServiceError(
-                414, "The path and query are longer than \(options.longestURI) bytes. Send long values in the body.")
-        }
+        guard (request.head.path ?? "").utf8.count <= options.longestURI else { throw .tooLongURI(options) }
         let size = request.headers.reduce(0) { $0 + $1.name.rawName.utf8.count + $1.value.utf8.count + 4 }
-        guard size <= options.largestHeaders else {
-            throw ServiceError(431, "The headers are larger than \(options.largestHeaders) bytes.")
-        }
+        guard size <= options.largestHeaders else { throw .tooLargeHeaders(options) }
     }
 
     /// The request without its body.
@@ -38,18 +33,33 @@ extension HTTPEdge {
             resource: segments.dropFirst().joined(separator: "/"), query: query, headers: headers)
     }
 
-    /// - Throws: ``ServiceError`` 413.
-    func body(of request: Request, limit: Int) async throws -> [UInt8] {
+    /// - Throws: ``ServiceError`` 413, 503 when the process stops; ``ClientFault``.
+    func body(of request: Request, limit: Int, _ context: EdgeContext) async throws -> [UInt8] {
         let limit = min(limit, options.largestBody)
         let tooLarge = ServiceError(
             413, "The body is larger than this tenant's limit of \(limit) bytes (max_body_bytes).",
             context: [("limit", .string("max_body_bytes"))])
-        if let announced = request.headers[.contentLength].flatMap({ Int($0) }), announced > limit { throw tooLarge }
+        let announced = request.headers[.contentLength].flatMap { Int($0) }
+        if let announced, announced > limit { throw tooLarge }
+        if request.headers[.expect] != nil {
+            try? await context.channel.triggerUserOutboundEvent(ConnectionGuard.WantsBody())
+        }
         do {
             let buffer = try await request.body.collect(upTo: limit)
+            // A connection that is ended from here looks like a body's end.
+            guard !Task.isCancelled else {
+                throw ServiceError(503, "This process is stopping. Send the request again.", retryAfter: 1)
+            }
+            guard announced == nil || announced == buffer.readableBytes else { throw ClientFault.disconnected }
             return Array(buffer.readableBytesView)
         } catch is NIOTooManyBytesError {
             throw tooLarge
+        } catch let error as ServiceError {
+            throw error
+        } catch let fault as ClientFault {
+            throw fault
+        } catch {
+            throw ClientFault.disconnected
         }
     }
 

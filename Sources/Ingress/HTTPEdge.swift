@@ -8,7 +8,7 @@ import Platform
 
 /// The HTTP edge: from a request's bytes to the platform and back.
 struct HTTPEdge: HTTPResponder {
-    typealias Context = BasicRequestContext
+    typealias Context = EdgeContext
 
     let platform: Platform
     let options: IngressOptions
@@ -16,16 +16,19 @@ struct HTTPEdge: HTTPResponder {
     let unreadiness: @Sendable () async -> String?
     let logger: Logger
 
-    func respond(to request: Request, context: Context) async throws -> Response {
+    func respond(to request: Request, context: EdgeContext) async throws -> Response {
         let requestID = RequestID.taken(from: request.headers) ?? RequestID.fresh()
         let accept = request.headers[.accept]
         var answer: ServiceResponse
         do {
-            answer = try await self.answer(request, requestID)
+            answer = try await self.answer(request, requestID, context)
+        } catch let fault as ClientFault {
+            logger.debug(
+                "request not readable", metadata: ["request_id": "\(requestID)", "reason": "\(fault.answer.message)"])
+            answer = Self.shown(fault.answer, requestID, accept: accept)
         } catch {
-            var shown = ServiceError(describing: error, logger, requestID: requestID)
-            shown.context.insert(("request_id", .string(requestID)), at: 0)
-            answer = ErrorRendering.response(shown, accept: accept)
+            answer = Self.shown(
+                ServiceError(describing: error, logger, requestID: requestID), requestID, accept: accept)
         }
         answer.headers.append((name: "X-Request-Id", value: requestID))
         logger.debug(
@@ -38,14 +41,32 @@ struct HTTPEdge: HTTPResponder {
         return request.method == .head ? response.createHeadResponse() : response
     }
 
-    private func answer(_ request: Request, _ requestID: String) async throws -> ServiceResponse {
+    /// A request that could not be read far enough to be answered by ``respond(to:context:)``.
+    static func refusal(_ error: ServiceError) -> ServiceResponse {
+        let requestID = RequestID.fresh()
+        var answer = shown(error, requestID, accept: nil)
+        answer.headers.append((name: "X-Request-Id", value: requestID))
+        return answer
+    }
+
+    /// An error in the shape that the caller prefers, with the id that the log has too.
+    private static func shown(_ error: ServiceError, _ requestID: String, accept: String?) -> ServiceResponse {
+        var error = error
+        error.context.removeAll { $0.0 == "request_id" }
+        error.context.insert(("request_id", .string(requestID)), at: 0)
+        return ErrorRendering.response(error, accept: accept)
+    }
+
+    private func answer(
+        _ request: Request, _ requestID: String, _ context: EdgeContext
+    ) async throws -> ServiceResponse {
         try checkSizes(request)
         let (path, query) = Self.split(request.head.path ?? "/")
         if path.hasPrefix("/api/v2/") || path == "/api/v2" {
-            return try await invoke(request, String(path.dropFirst("/api/v2".count)), query, requestID)
+            return try await invoke(request, String(path.dropFirst("/api/v2".count)), query, requestID, context)
         }
         if path.hasPrefix("/operator/") {
-            return try await operate(request, String(path.dropFirst("/operator/".count)), query, requestID)
+            return try await operate(request, String(path.dropFirst("/operator/".count)), query, requestID, context)
         }
         switch path {
         case "/health/live": return .json(.object([("status", .string("live"))]))
@@ -58,7 +79,7 @@ struct HTTPEdge: HTTPResponder {
 
     /// `/api/v2/{service}[/{resource}]`
     private func invoke(
-        _ request: Request, _ path: String, _ query: String, _ requestID: String
+        _ request: Request, _ path: String, _ query: String, _ requestID: String, _ context: EdgeContext
     ) async throws -> ServiceResponse {
         var call = try serviceRequest(request, path, query)
         guard !call.service.isEmpty else {
@@ -67,7 +88,8 @@ struct HTTPEdge: HTTPResponder {
         let caller = try await Authenticator(platform: platform, tenantDomain: options.tenantDomain)
             .caller(of: call, requestID: requestID)
         let target = try platform.target(of: call, caller)
-        call.body = try await body(of: request, limit: caller.tenant.quotas.maxBodyBytes)
+        try AbsentFeatures.check(call)
+        call.body = try await body(of: request, limit: caller.tenant.quotas.maxBodyBytes, context)
         try checkBody(call)
         switch target {
         case .builtIn: return try await platform.respond(to: call, caller)
@@ -78,18 +100,16 @@ struct HTTPEdge: HTTPResponder {
 
     /// `/operator/…`
     private func operate(
-        _ request: Request, _ path: String, _ query: String, _ requestID: String
+        _ request: Request, _ path: String, _ query: String, _ requestID: String, _ context: EdgeContext
     ) async throws -> ServiceResponse {
         guard let expected = options.operatorToken else {
             throw ServiceError.notFound("The operator plane is off: set OPERATOR_TOKEN to switch it on.")
         }
-        let given = request.headers[.authorization].map { String($0.dropFirst("Bearer ".count)) } ?? ""
         // Hashes first: comparing them tells nothing about the token's bytes.
-        guard sha256(given) == sha256(expected) else {
-            throw ServiceError.unauthorized("Send the operator token as 'Authorization: Bearer TOKEN'.")
-        }
+        guard let given = Authenticator.bearer(request.headers[.authorization]), sha256(given) == sha256(expected)
+        else { throw ServiceError.unauthorized("Send the operator token as 'Authorization: Bearer TOKEN'.") }
         var call = try serviceRequest(request, "/" + path, query)
-        call.body = try await body(of: request, limit: 1 << 20)
+        call.body = try await body(of: request, limit: 1 << 20, context)
         try checkBody(call)
         return try await OperatorPlane(platform: platform).respond(to: call, requestID: requestID)
     }

@@ -1,6 +1,7 @@
 import Core
 import Glibc
 import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOCore
 import Platform
@@ -30,9 +31,19 @@ public struct Ingress: Service {
     public func run() async throws {
         let application = Application(
             responder: edge,
+            server: HTTPServerBuilder { [options] responder in
+                EdgeChannel(responder: responder, options: options, render: HTTPEdge.refusal)
+            },
             configuration: ApplicationConfiguration(
-                address: .hostname(options.host, port: options.port), serverName: "Scriptorium", backlog: 4096),
-            onServerRunning: { channel in await listening(channel.localAddress?.port ?? options.port) },
+                address: .hostname(options.host, port: options.port), serverName: "Scriptorium", backlog: 4096,
+                availableConnectionsDelegate: .maximum(mostConnections, logger: logger)),
+            onServerRunning: { [logger] channel in
+                let isGuarded = channel.eventLoop.submit {
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause(logger: logger), position: .first)
+                }
+                try? await isGuarded.get()
+                await listening(channel.localAddress?.port ?? options.port)
+            },
             logger: logger)
         do {
             try await application.run()
@@ -41,6 +52,16 @@ public struct Ingress: Service {
                 description: "\(options.host):\(options.port) can not be listened on"
                     + " (\(String(cString: strerror(error.errnoCode)))). Choose another port, or 0 for a free one.")
         }
+    }
+
+    /// As many as there are descriptors for, with some left for everything else that the process does.
+    private var mostConnections: Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+            return options.mostConnections
+        }
+        let descriptors = Int(clamping: limit.rlim_cur)
+        return min(options.mostConnections, max(descriptors / 4, descriptors - 512))
     }
 
     /// The address is taken, or none of this machine's.

@@ -11,8 +11,22 @@ public struct IngressOptions: Sendable {
     public var longestURI = 8 << 10
     /// The largest header section, in bytes (431 beyond it).
     public var largestHeaders = 32 << 10
+    /// The largest number of headers (431 beyond it).
+    public var mostHeaders = 256
     /// The largest body that any tenant may send, in bytes; a tenant's own limit is lower or the same.
     public var largestBody = 64 << 20
+    /// How many connections are open at once; further ones wait in the system's backlog until others end.
+    public var mostConnections = 10_000
+    /// How long a connection may be open without a request.
+    public var idleTimeout = Duration.seconds(60)
+    /// From the first byte of a request to the end of its headers; also from the connection's start (408 beyond it).
+    public var headerTimeout = Duration.seconds(15)
+    /// How long a body may stand still (408 beyond it), and a client may take nothing of a response.
+    public var bodyTimeout = Duration.seconds(30)
+    /// The slowest that a body may come on the whole, in bytes a second (408 below it).
+    public var slowestBody = 1024
+    /// How long a connection is still read after its last response, so that the client gets to see that.
+    public var lingerTimeout = Duration.seconds(2)
 
     public init(host: String = "127.0.0.1", port: Int = 8080, operatorToken: String? = nil, tenantDomain: String? = nil)
     {

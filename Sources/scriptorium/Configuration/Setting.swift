@@ -21,6 +21,16 @@ struct Setting: Sendable {
         name: "DATABASE_CONNECTIONS", standard: "8", summary: "connections a process, 2 to 64")
     static let host = Setting(name: "HOST", standard: "127.0.0.1", summary: "address that the ingress listens on")
     static let port = Setting(name: "PORT", standard: "8080", summary: "port of the ingress; 0 takes a free one")
+    static let connectionLimit = Setting(
+        name: "MAX_CONNECTIONS", standard: "10000",
+        summary: "connections that an ingress holds at once, fewer where descriptors are short; others wait")
+    static let idleTimeout = Setting(
+        name: "IDLE_TIMEOUT_SECONDS", standard: "60", summary: "how long a connection stays open between requests")
+    static let headerTimeout = Setting(
+        name: "HEADER_TIMEOUT_SECONDS", standard: "15", summary: "how long the headers of a request may take")
+    static let bodyTimeout = Setting(
+        name: "BODY_TIMEOUT_SECONDS", standard: "30",
+        summary: "how long a body may stand still, and may take below 1024 bytes a second")
     static let publicURL = Setting(
         name: "PUBLIC_URL", standard: nil, summary: "how callers reach the API; scripts' calls of it stay inside")
     static let tenantDomain = Setting(
@@ -50,7 +60,9 @@ struct Setting: Sendable {
 
     /// In the order of the documents.
     static let all: [Setting] = [
-        databaseURL, listenURL, prepare, connections, host, port, publicURL, tenantDomain, operatorToken, secretKey,
+        databaseURL, listenURL, prepare, connections, host, port, connectionLimit, idleTimeout, headerTimeout,
+        bodyTimeout,
+        publicURL, tenantDomain, operatorToken, secretKey,
         workerConcurrency, shutdownGrace, nodePath, phpPath, python3Path, cellPath, scriptUID, logLevel,
     ]
 }

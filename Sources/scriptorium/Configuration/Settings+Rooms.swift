@@ -35,9 +35,14 @@ extension Settings {
                 description: "\(Setting.operatorToken.variable) must have 16 characters at least, for example from:"
                     + " openssl rand -hex 32")
         }
-        return IngressOptions(
+        var options = IngressOptions(
             host: text(.host) ?? "127.0.0.1", port: try integer(.port, 0...65535, default: 8080),
             operatorToken: token, tenantDomain: text(.tenantDomain))
+        options.mostConnections = try integer(.connectionLimit, 1...1_000_000, default: options.mostConnections)
+        options.idleTimeout = try seconds(.idleTimeout, 0.1...3600, default: 60)
+        options.headerTimeout = try seconds(.headerTimeout, 0.1...3600, default: 15)
+        options.bodyTimeout = try seconds(.bodyTimeout, 0.1...3600, default: 30)
+        return options
     }
 
     func platform() throws -> PlatformSettings {
