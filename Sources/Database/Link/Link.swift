@@ -36,9 +36,13 @@ final class Link {
             state = PQconnectPoll(handle)
         }
         defer { PQfinish(handle) }
-        let message = Self.firstLine(PQerrorMessage(handle))
-        throw DatabaseError(.unavailable, message.isEmpty ? "the server did not answer in time" : message)
+        let message = ConnectMessage(PQerrorMessage(handle).map { String(cString: $0) } ?? "")
+        throw DatabaseError(
+            .unavailable, message.text.isEmpty ? silence : message.text, sqlState: message.sqlState)
     }
+
+    /// What is said of a server that does not answer.
+    static let silence = "the server did not answer in time"
 
     private init(_ handle: OpaquePointer, prepares: Bool) throws(DatabaseError) {
         guard let canceller = LinkCanceller(handle) else {
@@ -48,6 +52,7 @@ final class Link {
         self.handle = handle
         self.canceller = canceller
         self.prepares = prepares
+        PQsetErrorVerbosity(handle, PQERRORS_DEFAULT)
         // Without a receiver libpq writes the server's notices to stderr. What the server says before it cuts an idle
         // connection off is a notice too.
         let receiver: PQnoticeReceiver = { link, notice in
@@ -59,6 +64,9 @@ final class Link {
     }
 
     deinit { PQfinish(handle) }
+
+    /// As libpq counts it: 150018 is 15.18.
+    var serverVersion: Int32 { PQserverVersion(handle) }
 
     var isBroken: Bool { isSpoiled || PQstatus(handle) == CONNECTION_BAD }
 

@@ -34,14 +34,13 @@ struct LinkTarget: Sendable {
     /// - Throws: `DatabaseError.Code.protocolMisuse` where the URL can not be read. libpq's own message is withheld: it
     ///   may quote the password.
     func begin() throws(DatabaseError) -> OpaquePointer {
-        guard let parsed = PQconninfoParse(url, nil) else {
-            throw DatabaseError(.protocolMisuse, "the URL of the database can not be read")
-        }
-        PQconninfoFree(parsed)
+        _ = try DatabaseAddress(url: url)
         let handle = withCStrings(parameters.map(\.0)) { keywords in
             withCStrings(parameters.map(\.1)) { values in PQconnectStartParams(keywords, values, 1) }
         }
         guard let handle else { throw DatabaseError(.unavailable, "no memory for a connection") }
+        // Only so does libpq tell the SQLSTATE of a refusal.
+        PQsetErrorVerbosity(handle, PQERRORS_VERBOSE)
         return handle
     }
 }
