@@ -99,7 +99,13 @@ public final class Catalog: Service, Sendable {
         try await freshen()
         let (found, epoch) = cache.withLock { ($0.tenants[id], $0.epoch) }
         if let found { return found.snapshot }
-        let loaded = try await TenantSnapshot.load(id, from: database, keyRing: keyRing)
+        let loaded: TenantSnapshot?
+        do {
+            loaded = try await TenantSnapshot.load(id, from: database, keyRing: keyRing)
+        } catch let error as ServiceError {
+            logger.error("tenant not readable", metadata: ["tenant": "\(id)", "error": "\(error.message)"])
+            throw error
+        }
         cache.withLock { cache in
             // What changed while it was being read may not be in it: then it serves this call only.
             guard let loaded, cache.epoch == epoch else { return }

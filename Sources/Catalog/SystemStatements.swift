@@ -6,6 +6,8 @@ enum SystemStatements {
 
     static let tenantOfName = Statement("catalog_tenant_of_name", "select id from tenant where name = $1::text")
 
+    static let dataKeys = Statement("catalog_data_keys", "select id, data_key from tenant order by id limit 1000")
+
     /// What changed within the last minute. A change is noted when it is made and seen when it is committed, so the window
     /// is wider than any catalogue transaction is long, and the count tells of one that was seen late.
     static let changes = Statement(

@@ -38,10 +38,22 @@ extension TenantSnapshot {
             return TenantSnapshot(
                 id: id, name: name, label: label, suspended: suspended,
                 quotas: Quotas(json: JSONText(trusted: quotas)),
-                dataKey: try keyRing.unwrap(wrapped),
+                dataKey: try dataKey(wrapped, keyRing),
                 apps: try apps(sql, id), roles: try roles(sql, id), services: try services(sql, id),
                 revokedTokens: Set(
                     try sql.query(revokedRows, id.rawValue).map { try $0.decode(JobID.self) }))
+        }
+    }
+
+    /// Only where another process was started with another secret key, after this one had been.
+    private static func dataKey(_ wrapped: [UInt8], _ keyRing: SecretKeyRing) throws(ServiceError) -> DataKey {
+        do {
+            return try keyRing.unwrap(wrapped)
+        } catch {
+            throw ServiceError(
+                500,
+                "This tenant's data is sealed with another secret key than this process has. The operator gives all"
+                    + " processes the same SCRIPTORIUM_SECRET_KEY.")
         }
     }
 

@@ -110,8 +110,14 @@ struct JobRunner: Sendable {
     }
 
     private func store(_ job: ClaimedJob, _ epoch: WorkerID, _ outcome: ScriptOutcome) async throws -> Bool {
-        // Without its tenant there is no key to seal with, and nobody to read.
-        let key = try await platform.catalog.tenant(job.tenant)?.dataKey
+        // Without its tenant there is no key to seal with, and nobody to read. With a tenant that can not be opened here
+        // the job ends as failed all the same, else it would keep its slot for ever.
+        let key: DataKey?
+        do {
+            key = try await platform.catalog.tenant(job.tenant)?.dataKey
+        } catch is ServiceError {
+            key = nil
+        }
         return try await platform.queue.finish(
             FinishedAttempt(
                 job: job, worker: epoch, status: outcome.status, cpu: outcome.cpu,
