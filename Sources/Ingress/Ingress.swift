@@ -47,10 +47,15 @@ public struct Ingress: Service {
             logger: logger)
         do {
             try await application.run()
-        } catch let error as IOError where error.errnoCode == EADDRINUSE || error.errnoCode == EADDRNOTAVAIL {
+        } catch let error as IOError {
             throw CanNotListen(
                 description: "\(options.host):\(options.port) can not be listened on"
-                    + " (\(String(cString: strerror(error.errnoCode)))). Choose another port, or 0 for a free one.")
+                    + " (\(String(cString: strerror(error.errnoCode)))). "
+                    + (error.errnoCode == EADDRNOTAVAIL
+                        ? "Choose an address of this machine." : "Choose another port, or 0 for a free one."))
+        } catch  where error is SocketAddressError || error is SocketAddressError.UnknownHost {
+            throw CanNotListen(
+                description: "'\(options.host)' is no address of this machine. Take 127.0.0.1, or 0.0.0.0 for all.")
         }
     }
 
