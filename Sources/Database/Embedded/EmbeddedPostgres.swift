@@ -79,6 +79,7 @@ public final class EmbeddedPostgres: Service, Sendable {
                 try ServerLeftovers(cluster: home.cluster).end(progress)
                 try home.removeCluster()
             }
+            try home.check()
             let programs = try ServerPrograms.find(version: home.version)
             home.turnLog()
             if home.version == nil {
@@ -133,7 +134,13 @@ public final class EmbeddedPostgres: Service, Sendable {
                         return
                     } catch let error as DatabaseError where [.unavailable, .connectionLost].contains(error.code) {
                         if isCancelled.value.load(ordering: .relaxed) { throw CancellationError() }
-                        guard supervisor.deaths == 0, !error.message.contains("authentication failed") else {
+                        guard error.sqlState != "28P01" else {
+                            throw DatabaseError(
+                                .unavailable,
+                                "the password in \(home.folder) is not the cluster's: put the right one back, or start"
+                                    + " afresh without its data (--fresh)")
+                        }
+                        guard supervisor.deaths == 0 else {
                             throw DatabaseError(.unavailable, "PostgreSQL does not start: \(home.logTail)")
                         }
                         guard Moment.now < start + limit else {

@@ -40,7 +40,9 @@ struct ServerHome: Sendable {
         lock = open("\(folder)/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else {
             if lock >= 0 { close(lock) }
-            throw DatabaseError(.unavailable, "another program runs the PostgreSQL server in \(folder)")
+            throw DatabaseError(
+                .unavailable,
+                "another program runs the PostgreSQL server in \(folder): end that one first, or use another folder")
         }
     }
 
@@ -73,6 +75,21 @@ struct ServerHome: Sendable {
     }
 
     // MARK: The cluster
+
+    /// - Throws: where what should be a cluster is a part of one: nothing is done with it then.
+    func check() throws(DatabaseError) {
+        let isThere = access(cluster, F_OK) == 0
+        if isThere, version == nil {
+            throw Self.damaged("\(cluster) is not a whole PostgreSQL cluster: its file PG_VERSION is missing")
+        }
+        if isThere, access(passwordFile, R_OK) != 0 {
+            throw Self.damaged("the cluster's password is missing: \(passwordFile)")
+        }
+    }
+
+    private static func damaged(_ what: String) -> DatabaseError {
+        DatabaseError(.unavailable, "\(what). Put it back, or start afresh without its data (--fresh)")
+    }
 
     /// Makes the cluster. It appears under its name when it is complete, so that an interrupted attempt leaves none.
     func create(_ programs: ServerPrograms, account: ServerAccount, durable: Bool) throws {
@@ -114,18 +131,40 @@ struct ServerHome: Sendable {
 
     // MARK: The socket
 
-    /// A short path (a socket's ends at 107 bytes) in a folder that nobody but the server's user and root can enter.
+    /// A short path (a socket's ends at 107 bytes) in a folder that nobody but the server's user and root can enter. It is
+    /// the same at each start, so that an URL which somebody has noted stays good, unless a stranger has taken the name.
     func makeSocketFolder(account: ServerAccount) throws -> String {
         removeSocketFolder()
-        for parent in ["/run", "/tmp"] {
-            var template = Array("\(parent)/scr-XXXXXX".utf8CString)
-            guard mkdtemp(&template) != nil else { continue }
-            let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            guard chown(path, account.uid, account.gid) == 0 else { throw Self.failure(path) }
-            try Self.write(path, to: socketNote)
-            return path
+        for name in [try socketName, "scr-XXXXXX"] {
+            for parent in ["/run", "/tmp"] {
+                var path = "\(parent)/\(name)"
+                if name.hasSuffix("XXXXXX") {
+                    var template = Array(path.utf8CString)
+                    guard mkdtemp(&template) != nil else { continue }
+                    path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+                } else {
+                    guard mkdir(path, 0o700) == 0 else { continue }
+                }
+                guard chown(path, account.uid, account.gid) == 0 else { throw Self.failure(path) }
+                try Self.write(path, to: socketNote)
+                return path
+            }
         }
         throw Self.failure("/tmp")
+    }
+
+    /// Tells this folder from every other, also from its copies and from those that others see at the same path.
+    private var socketName: String {
+        get throws {
+            var status = stat()
+            guard stat(folder, &status) == 0 else { throw Self.failure(folder) }
+            let identity = "\(folder) \(status.st_dev) \(status.st_ino)"
+            return "scr-" + Self.hexadecimal(SHA256.hash(data: Array(identity.utf8)).prefix(6))
+        }
+    }
+
+    private static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+        bytes.map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
     }
 
     /// Also for one that a killed program has left.

@@ -25,6 +25,13 @@ struct ServerPrograms: Sendable {
                 .unavailable, "the program setpriv was not found: install it (apt-get install util-linux)")
         }
         let matching = version.flatMap { version in found.first { $0 == "/usr/lib/postgresql/\(version)/bin" } }
+        // Programs along PATH do not tell their version by their place: the server itself judges.
+        if let version, matching == nil, newest.hasPrefix("/usr/lib/postgresql/") {
+            throw DatabaseError(
+                .unavailable,
+                "the cluster was made by PostgreSQL \(version), which is not installed (apt-get install"
+                    + " postgresql-\(version)); install it, or start afresh without its data (--fresh)")
+        }
         let folder = matching ?? newest
         return ServerPrograms(postgres: "\(folder)/postgres", initdb: "\(folder)/initdb", setpriv: setpriv)
     }
