@@ -1,4 +1,5 @@
 import Core
+import Database
 import FoundationEssentials
 import Glibc
 import Outbound
@@ -116,25 +117,75 @@ import Testing
     @Test(arguments: [
         (["ingress"], [:], "SCRIPTORIUM_DATABASE_URL"),
         (["worker"], ["DATABASE_URL": "host=/nowhere"], "SCRIPTORIUM_SECRET_KEY"),
-        (["ingress"], ["DATABASE_URL": "host=/nowhere", "SECRET_KEY": "c2hvcnQ="], "SCRIPTORIUM_SECRET_KEY"),
-        (["ingress"], ["PORT": "99999"], "SCRIPTORIUM_PORT"),
-        (["worker"], ["WORKER_CONCURRENCY": "many"], "SCRIPTORIUM_WORKER_CONCURRENCY"),
-        (["worker"], ["LOG_LEVEL": "loud"], "SCRIPTORIUM_LOG_LEVEL"),
-        (["ingress"], ["OPERATOR_TOKEN": "short"], "SCRIPTORIUM_OPERATOR_TOKEN"),
-        (["ingress", "--config", "/nowhere/file"], [:], "--config"),
         (["migrate"], [:], "SCRIPTORIUM_DATABASE_URL"),
         (["dev", "--port", "99999"], [:], "--port"),
+        (["dev", "--data-dir", ""], [:], "--data-dir"),
+        (["dev", "--data-dir", "/nowhere/to/be"], [:], "/nowhere/to/be"),
         (["invoke", "hello", "--credentials", "/nowhere/file"], [:], "--credentials"),
     ])
-    func aWrongValueStopsTheStartAndIsNamed(
-        arguments: [String], settings: [String: String], name: String
-    ) async throws {
+    func whatIsMissingIsNamed(arguments: [String], settings: [String: String], name: String) async throws {
         var environment: [String: String] = [:]
         for (key, value) in settings { environment["SCRIPTORIUM_" + key] = value }
         let program = try await TestProgram(arguments, environment: environment)
         let code = try await program.end(within: .seconds(60))
         #expect(code != 0 && code != nil)
         #expect(program.text.contains(name), "\(program.text)")
+    }
+
+    @Test func theDatabasesURLOutlivesACrash() async throws {
+        let folder = folder("crash")
+        let first = try await start(folder)
+        let url = try #require(first.credentials["database_url"]?.string)
+        first.program.signal(SIGKILL)
+        try await eventually("its PostgreSQL is gone") { try postmasters(of: folder).isEmpty }
+        let second = try await start(folder)
+        #expect(second.credentials["database_url"]?.string == url)
+        #expect(second.credentials["api_key"] == first.credentials["api_key"])
+        second.program.signal(SIGTERM)
+        #expect(try await second.program.end() == 0)
+    }
+
+    @Test func aDamagedDataDirectoryIsToldOf() async throws {
+        let folder = folder("damaged")
+        let first = try await start(folder, ["--no-demo"])
+        first.program.signal(SIGTERM)
+        #expect(try await first.program.end() == 0)
+        for (file, name) in [
+            ("secret_key", "secret_key"), ("postgres/cluster/PG_VERSION", "PG_VERSION"),
+            ("postgres/password", "password"),
+        ] {
+            let path = "\(folder)/\(file)"
+            #expect(rename(path, path + ".away") == 0)
+            let refused = try await TestProgram(["dev", "--port", "0", "--data-dir", folder])
+            #expect(try await refused.end() != 0)
+            #expect(refused.text.contains(name) && refused.text.contains("--fresh"), "\(refused.text)")
+            #expect(!refused.text.contains("ready"))
+            #expect(rename(path + ".away", path) == 0)
+        }
+        // Nothing was changed by the attempts.
+        let again = try await start(folder)
+        #expect(again.credentials["api_key"] == first.credentials["api_key"])
+        again.program.signal(SIGTERM)
+        #expect(try await again.program.end() == 0)
+    }
+
+    @Test func dataOfAnotherVersionIsToldOf() async throws {
+        let folder = folder("version")
+        let first = try await start(folder, ["--no-demo"])
+        let database = Database(
+            DatabaseOptions(url: try #require(first.credentials["database_url"]?.string), connections: 1),
+            logger: quiet)
+        _ = try await database.system.execute(
+            Statement("change", "update scriptorium_migration set checksum = 'other' where number = 1"))
+        await database.close()
+        first.program.signal(SIGTERM)
+        #expect(try await first.program.end() == 0)
+        let refused = try await TestProgram(["dev", "--port", "0", "--data-dir", folder])
+        #expect(try await refused.end() != 0)
+        #expect(refused.text.contains("another version") && refused.text.contains("--fresh"), "\(refused.text)")
+        let fresh = try await start(folder, ["--fresh", "--no-demo"])
+        fresh.program.signal(SIGTERM)
+        #expect(try await fresh.program.end() == 0)
     }
 }
 

@@ -6,7 +6,7 @@ import Outbound
 import TestSupport
 import Testing
 
-private let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 /// What a SIGTERM does to jobs under way.
 @Suite struct DrainTests {

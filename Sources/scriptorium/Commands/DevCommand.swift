@@ -39,6 +39,9 @@ struct DevCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("--port must be from 0 to 65535.") }
+        guard !dataDir.isEmpty else {
+            throw ValidationError("--data-dir is empty: give a directory, such as .scriptorium.")
+        }
         guard (1...64).contains(workers) else { throw ValidationError("--workers must be from 1 to 64.") }
     }
 
@@ -49,6 +52,7 @@ struct DevCommand: AsyncParsableCommand {
         if settings.text(.logLevel) == nil { logger.logLevel = .warning }
         raiseFileLimit()
         let directory = try dataDirectory()
+        try settings.check(server: "")
         let credentialsFile = directory + "/credentials.json"
         let postgres = try await EmbeddedPostgres.start(
             EmbeddedPostgresOptions(dataDirectory: directory + "/postgres", fresh: fresh), logger: logger,
@@ -59,16 +63,15 @@ struct DevCommand: AsyncParsableCommand {
         }
         let known = Credentials(file: credentialsFile)
         do {
-            let keyRing = try SecretKeyRing(
-                base64List: settings.text(.secretKey)
-                    ?? PrivateFile.text(directory + "/secret_key") { SecretKeyRing.generate() })
+            let key = try DevKey(settings, file: directory + "/secret_key")
             let operatorToken = settings.text(.operatorToken) ?? known?.operatorToken ?? RandomSecret.hex(bytes: 32)
 
-            _ = try await Migrator(url: postgres.url, migrations: Migration.embedded, logger: logger)
-                .up(progress: progress)
+            try await migrate(postgres, logger)
             let house = try await House(
-                database: settings.database(url: postgres.url, as: "dev"), keyRing: keyRing,
+                database: settings.database(url: postgres.url, as: "dev"), keyRing: key.ring,
                 execution: settings.execution(isWorker: true), platform: settings.platform(), logger: logger)
+            try await house.checkKeys(orSay: key.whenWrong)
+            try key.keep()
             let demo = try await DemoTenant(catalog: house.catalog).open(known, withServices: !noDemo)
             var options = try settings.ingress()
             options.port = port
@@ -88,10 +91,21 @@ struct DevCommand: AsyncParsableCommand {
                 workerOptions.name = workers > 1 ? "\(name)/\(number)" : name
                 return Worker(options: workerOptions, platform: house.platform, logger: logger)
             }
-            try await house.run(crew + [ingress], on: [postgres], grace: workerOptions.grace)
+            try await house.run(crew + [ingress], on: [postgres], settings, grace: workerOptions.grace)
         } catch {
             await postgres.stop()
             throw error
+        }
+    }
+
+    private func migrate(_ postgres: EmbeddedPostgres, _ logger: Logger) async throws {
+        do {
+            try await Migrator(url: postgres.url, migrations: Migration.embedded, logger: logger)
+                .up(progress: progress)
+        } catch let error as DatabaseError where error.code == .schemaMismatch {
+            throw Settings.Invalid(
+                description: "The data in '\(dataDir)' was made by another version of this program: \(error.message)."
+                    + " Here: give another --data-dir, or start with --fresh, which throws away all data.")
         }
     }
 

@@ -24,6 +24,8 @@ struct MigrateCommand: AsyncParsableCommand {
         let settings = try await Settings(file: role.config)
         let logger = try settings.logger()
         let options = try settings.database(as: "migrate")
+        // A server that is being started beside it gets its time; a wrong setting does not.
+        try await settings.waitForDatabase(options, logger: logger, limit: .seconds(60))
         let migrator = Migrator(
             url: options.listenURL ?? options.url, migrations: Migration.embedded, logger: logger)
         switch action {

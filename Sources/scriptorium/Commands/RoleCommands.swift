@@ -25,6 +25,7 @@ struct IngressCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try await Settings(file: role.config)
+        try settings.check()
         let logger = try settings.logger()
         let options = try settings.ingress()
         raiseFileLimit()
@@ -33,11 +34,10 @@ struct IngressCommand: AsyncParsableCommand {
         let ingress = Ingress(
             options: options, platform: house.platform, logger: logger, unreadiness: house.readiness.problem
         ) { port in
-            // Scripts are checked here when they are saved: ready is who can.
-            _ = try? await house.executor.whenReady()
             say("ready http://\(options.host):\(port)")
         }
-        try await house.run([ingress], grace: grace)
+        // The interpreters are tried before: scripts are checked here when they are saved.
+        try await house.run([ingress], settings, grace: grace)
     }
 }
 
@@ -52,43 +52,13 @@ struct WorkerCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try await Settings(file: role.config)
+        try settings.check()
         let logger = try settings.logger()
         let options = try settings.worker()
         raiseFileLimit()
         let house = try await House.reaching(settings, as: "worker", isWorker: true, logger: logger)
         let worker = Worker(options: options, platform: house.platform, logger: logger)
-        say("ready worker \(options.name)")
-        try await house.run([worker], grace: options.grace)
-    }
-}
-
-extension House {
-    /// The house against the configured database, waiting for it with progress where it is not there yet.
-    static func reaching(
-        _ settings: Settings, as role: String, isWorker: Bool, logger: Logger
-    ) async throws -> House {
-        let database = try settings.database(as: role)
-        let keyRing = try settings.keyRing()
-        let execution = try settings.execution(isWorker: isWorker)
-        let platform = try settings.platform()
-        while true {
-            do {
-                return try await House(
-                    database: database, keyRing: keyRing, execution: execution, platform: platform, logger: logger)
-            } catch let error as DatabaseError where error.isTemporary {
-                logger.warning("waiting for the database", metadata: ["error": "\(error)"])
-            } catch let error as DatabaseError where error.isMissingSchema {
-                logger.warning("waiting for the migrations: run 'scriptorium migrate'")
-                try await Task.sleep(for: .seconds(2))
-            }
-        }
-    }
-}
-
-extension DatabaseError {
-    /// Whether a table, sequence or function is not there: the migrations were not applied.
-    var isMissingSchema: Bool {
-        ["42P01", "42883", "42704", "3F000", "22023"].contains(sqlState)
+        try await house.run([worker], settings, grace: options.grace) { say("ready worker \(options.name)") }
     }
 }
 

@@ -12,9 +12,18 @@ extension Settings {
     /// How many cores this process may use.
     static let cores = max(1, ProcessInfo.processInfo.activeProcessorCount)
 
-    func database(url: String? = nil, as role: String) throws -> DatabaseOptions {
-        var options = DatabaseOptions(url: try url ?? required(.databaseURL), applicationName: "scriptorium-\(role)")
-        options.listenURL = text(.listenURL)
+    /// - Parameter server: the URL of a server of our own; then those that are configured do not count.
+    func database(url server: String? = nil, as role: String) throws -> DatabaseOptions {
+        var options = DatabaseOptions(
+            url: try server ?? required(.databaseURL), applicationName: "scriptorium-\(role)")
+        options.listenURL = server == nil ? text(.listenURL) : nil
+        for (setting, url) in [(Setting.databaseURL, options.url), (.listenURL, options.listenURL ?? options.url)] {
+            do {
+                _ = try DatabaseAddress(url: url)
+            } catch {
+                throw Invalid(description: "\(setting.variable): \(error.message).")
+            }
+        }
         options.prepare = try isOn(.prepare, default: true)
         options.connections = try integer(.connections, 2...64, default: 8)
         return options
@@ -30,14 +39,20 @@ extension Settings {
 
     func ingress() throws -> IngressOptions {
         let token = text(.operatorToken)
-        if let token, token.utf8.count < 16 {
+        if let token, token.utf8.count < 16 || !token.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) {
             throw Invalid(
-                description: "\(Setting.operatorToken.variable) must have 16 characters at least, for example from:"
-                    + " openssl rand -hex 32")
+                description: "\(Setting.operatorToken.variable) must have 16 characters at least, without spaces, for"
+                    + " example from: openssl rand -hex 32")
+        }
+        let domain = text(.tenantDomain)
+        if let domain, domain.wholeMatch(of: /[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?/) == nil {
+            throw Invalid(
+                description: "\(Setting.tenantDomain.variable) must be a domain such as api.example.com, not"
+                    + " '\(domain)'.")
         }
         var options = IngressOptions(
             host: text(.host) ?? "127.0.0.1", port: try integer(.port, 0...65535, default: 8080),
-            operatorToken: token, tenantDomain: text(.tenantDomain))
+            operatorToken: token, tenantDomain: domain)
         options.mostConnections = try integer(.connectionLimit, 1...1_000_000, default: options.mostConnections)
         options.idleTimeout = try seconds(.idleTimeout, 0.1...3600, default: 60)
         options.headerTimeout = try seconds(.headerTimeout, 0.1...3600, default: 15)
@@ -47,9 +62,10 @@ extension Settings {
 
     func platform() throws -> PlatformSettings {
         let url = text(.publicURL)
-        if let url, !url.hasPrefix("http://"), !url.hasPrefix("https://") {
+        if let url, url.wholeMatch(of: /https?:\/\/[^\s\/:?#@]+(:[0-9]{1,5})?(\/[^\s?#]*)?/) == nil {
             throw Invalid(
-                description: "\(Setting.publicURL.variable) must begin with http:// or https://, not '\(url)'.")
+                description: "\(Setting.publicURL.variable) must be http:// or https:// and a host, with a port and a"
+                    + " path perhaps, not '\(url)'.")
         }
         return PlatformSettings(publicURL: url)
     }
@@ -67,10 +83,10 @@ extension Settings {
     /// - Parameter isWorker: an ingress only checks the syntax of scripts, and keeps fewer processes ready.
     func execution(isWorker: Bool) throws -> ExecutionOptions {
         var options = ExecutionOptions()
-        options.cellPath = text(.cellPath)
-        options.nodePath = text(.nodePath)
-        options.phpPath = text(.phpPath)
-        options.python3Path = text(.python3Path)
+        options.cellPath = try program(.cellPath)
+        options.nodePath = try program(.nodePath)
+        options.phpPath = try program(.phpPath)
+        options.python3Path = try program(.python3Path)
         options.scriptUID = UInt32(try integer(.scriptUID, 1...4_000_000_000, default: 61184))
         if !isWorker {
             options.zygotes = 1

@@ -8,7 +8,6 @@ import Glibc
 import Ingress
 import Logging
 import Platform
-import SystemPackage
 import Worker
 
 /// The program's settings, from the environment and a file of the same keys; the environment wins.
@@ -20,17 +19,26 @@ struct Settings: Sendable {
 
     private let reader: ConfigReader
 
-    /// - Parameter file: lines `SCRIPTORIUM_NAME=value`; `#` begins a comment.
+    /// - Parameter file: see ``SettingsFile``.
+    /// - Throws: ``Invalid``
     init(file: String?) async throws {
+        Self.tellOfUnknown(ProcessInfo.processInfo.environment)
         var providers: [any ConfigProvider] = [EnvironmentVariablesProvider()]
         if let file {
-            do {
-                providers.append(try await EnvironmentVariablesProvider(environmentFilePath: FilePath(file)))
-            } catch {
-                throw Invalid(description: "The configuration file '\(file)' can not be read. Check --config.")
-            }
+            providers.append(EnvironmentVariablesProvider(environmentVariables: try SettingsFile.values(file)))
         }
         reader = ConfigReader(providers: providers)
+    }
+
+    /// Variables that only the clients' verbs read.
+    private static let ofClients: Set<String> = ["SCRIPTORIUM_URL", "SCRIPTORIUM_API_KEY"]
+
+    /// A variable may be there for another version of the program, so it stops nothing.
+    private static func tellOfUnknown(_ environment: [String: String]) {
+        let known = ofClients.union(Setting.all.map(\.variable))
+        for name in environment.keys.sorted() where name.hasPrefix("SCRIPTORIUM_") && !known.contains(name) {
+            progress("warning: environment: \(Setting.unknown(name))")
+        }
     }
 
     /// Values by their names without prefix, for tests and for `dev`, which makes its own.

@@ -78,13 +78,10 @@ enum PrivateFile {
         }
     }
 
-    /// The text of `file`, made by `make` where the file is missing.
-    static func text(_ file: String, orMake make: () -> String) throws -> String {
-        if let data = FileManager.default.contents(atPath: file) {
-            return String(decoding: data, as: UTF8.self).split(separator: "\n").first.map(String.init) ?? ""
+    /// The first line of `file`; nil where the file is missing.
+    static func line(_ file: String) -> String? {
+        FileManager.default.contents(atPath: file).map { data in
+            String(decoding: data, as: UTF8.self).split(separator: "\n").first.map(String.init) ?? ""
         }
-        let text = make()
-        try write(text + "\n", to: file)
-        return text
     }
 }

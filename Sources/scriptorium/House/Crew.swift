@@ -6,10 +6,13 @@ import ServiceLifecycle
 struct Crew: Service {
     /// An ingress, workers, or both.
     let roles: [any Service]
+    /// What must go well before they begin; what it throws ends the start.
+    let opening: @Sendable () async throws -> Void
     /// How long what runs may go on after a graceful stop began.
     let grace: Duration
 
     func run() async throws {
+        try await opening()
         try await withThrowingTaskGroup(of: Bool.self) { group in
             for role in roles {
                 group.addTask {

@@ -19,7 +19,7 @@ struct House {
     let executor: ScriptExecutor
     let platform: Platform
     let readiness: Readiness
-    private let logger: Logger
+    let logger: Logger
 
     /// Connects the rooms. Nothing serves yet.
     /// - Throws: `DatabaseError` where the database can not be reached for long.
@@ -36,10 +36,20 @@ struct House {
         readiness = Readiness(
             migrator: Migrator(url: options.listenURL ?? options.url, migrations: Migration.embedded, logger: logger),
             queue: queue)
+        let waiters: JobWaiters
+        do {
+            waiters = try await queue.makeWaiters(logger: logger)
+        } catch {
+            await database.close()
+            throw error
+        }
         platform = Platform(
-            catalog: catalog, queue: queue, waiters: try await queue.makeWaiters(logger: logger), executor: executor,
-            tokens: await SessionTokens(keyRing), settings: settings, logger: logger)
+            catalog: catalog, queue: queue, waiters: waiters, executor: executor, tokens: await SessionTokens(keyRing),
+            settings: settings, logger: logger)
     }
+
+    /// Closes what was opened, where the house is not run.
+    func abandon() async { await database.close() }
 
     /// What every role needs, in the order of the start; a stop goes the other way.
     var foundation: [any Service] {
@@ -49,13 +59,33 @@ struct House {
     }
 
     /// Runs the roles on the foundation until SIGTERM or SIGINT; what runs then gets its grace.
-    /// - Parameter below: what the foundation itself stands on, such as a server.
-    func run(_ roles: [any Service], on below: [any Service] = [], grace: Duration) async throws {
+    /// - Parameters:
+    ///   - below: what the foundation itself stands on, such as a server.
+    ///   - settings: those of the interpreters are held against what became of them, before a role begins.
+    ///   - begun: called when the roles begin.
+    func run(
+        _ roles: [any Service], on below: [any Service] = [], _ settings: Settings, grace: Duration,
+        begun: @escaping @Sendable () -> Void = {}
+    ) async throws {
+        let crew = Crew(
+            roles: roles,
+            opening: { [executor] in
+                try settings.check(try await executor.whenReady())
+                begun()
+            },
+            grace: grace)
         var configuration = ServiceGroupConfiguration(
-            services: below + foundation + [Crew(roles: roles, grace: grace)],
-            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            services: below + foundation + [crew], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         // Behind the crew's own limit only what hangs is left.
         configuration.maximumGracefulShutdownDuration = grace + .seconds(15)
-        try await ServiceGroup(configuration: configuration).run()
+        do {
+            try await ServiceGroup(configuration: configuration).run()
+        } catch let error as ExecutionError where error.code == .cell {
+            throw Settings.Invalid(
+                description: "\(Setting.cellPath.variable): \(error). The program 'cell' belongs beside scriptorium.")
+        } catch let error as Ingress.CanNotListen {
+            throw Settings.Invalid(
+                description: "\(Setting.host.variable), \(Setting.port.variable) (in dev --port): \(error)")
+        }
     }
 }

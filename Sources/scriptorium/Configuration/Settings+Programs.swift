@@ -1,0 +1,56 @@
+import Core
+import Execution
+import Glibc
+
+extension Settings {
+    /// The path of a program; nil where none is configured.
+    /// - Throws: ``Invalid`` where there is no program at it.
+    func program(_ setting: Setting) throws(Invalid) -> String? {
+        guard let path = text(setting) else { return nil }
+        guard path.hasPrefix("/") else {
+            throw Invalid(description: "\(setting.variable) must be an absolute path, not '\(path)'.")
+        }
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            throw Invalid(description: "\(setting.variable): '\(path)': \(String(cString: strerror(errno))).")
+        }
+        guard status.st_mode & S_IFMT == S_IFREG, access(path, X_OK) == 0 else {
+            throw Invalid(description: "\(setting.variable): '\(path)' is not a program that can be started.")
+        }
+        return path
+    }
+
+    /// Refuses programs that were configured and turned out not to work. One that was found by itself may be absent.
+    /// - Throws: ``Invalid``, which names the setting.
+    func check(_ reports: [InterpreterReport]) throws(Invalid) {
+        if let cell = text(.cellPath), !reports.isEmpty, reports.allSatisfy({ $0.problem != nil }) {
+            throw Invalid(
+                description: "\(Setting.cellPath.variable): nothing can be started by '\(cell)':"
+                    + " \(reports.first?.problem ?? "")")
+        }
+        for report in reports {
+            let setting: Setting =
+                switch report.language {
+                case .nodejs: .nodePath
+                case .php: .phpPath
+                case .python3: .python3Path
+                }
+            if let problem = report.problem, text(setting) != nil {
+                throw Invalid(description: "\(setting.variable): \(problem)")
+            }
+        }
+    }
+
+    /// Looks at every setting, also at those of other roles: all processes are given the same.
+    /// - Parameter server: the URL of a server of our own; nil where the database is configured.
+    /// - Throws: ``Invalid``, which names the first that is wrong.
+    func check(server: String? = nil) throws {
+        _ = try logger()
+        _ = try database(url: server, as: "check")
+        if server == nil || text(.secretKey) != nil { _ = try keyRing() }
+        _ = try ingress()
+        _ = try worker()
+        _ = try platform()
+        _ = try execution(isWorker: true)
+    }
+}

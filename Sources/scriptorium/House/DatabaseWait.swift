@@ -1,0 +1,96 @@
+import Database
+import Logging
+
+/// The wait for the database at the start of a process: as long as the server is merely away, and no longer where a
+/// setting is wrong.
+struct DatabaseWait {
+    /// The setting that says where the database is.
+    let setting: Setting
+    let url: String
+    let logger: Logger
+    /// When to give up on a server that is away; nil: never.
+    var limit: Duration?
+
+    /// How long what is either a slip of the pen or trouble that passes may last.
+    private static let doubt = Duration.seconds(20)
+    private static let oldestVersion: Int32 = 150_000
+
+    /// Returns when the server answers.
+    /// - Throws: ``Settings/Invalid``, which names the setting, the cause and what to do; `CancellationError`.
+    func pass() async throws {
+        let address: String
+        do {
+            address = try DatabaseAddress(url: url).description
+        } catch {
+            throw invalid(error.message)
+        }
+        let clock = ContinuousClock()
+        let begun = clock.now
+        var told: ContinuousClock.Instant?
+        while true {
+            let cause: DatabaseError
+            switch await ConnectionTrial.run(url: url) {
+            case .connected(let version):
+                guard version >= Self.oldestVersion else {
+                    throw invalid(
+                        "the server at \(address) is PostgreSQL \(version / 10_000), and 15 or newer is needed")
+                }
+                return
+            case .refused(let error):
+                throw invalid("\(address) can not be used: \(error.message). \(Self.remedy(error))")
+            case .doubtful(let error):
+                guard begun.duration(to: clock.now) < Self.doubt else {
+                    throw invalid("\(address) can not be used: \(error.message). \(Self.remedy(error))")
+                }
+                cause = error
+            case .away(let error):
+                if let limit, begun.duration(to: clock.now) > limit {
+                    throw invalid(
+                        "\(address) does not answer: \(error.message). Start the server, or correct the host.")
+                }
+                cause = error
+            }
+            // At once, and then now and then.
+            if told.map({ $0.duration(to: clock.now) > .seconds(10) }) ?? true {
+                told = clock.now
+                logger.warning("waiting for PostgreSQL at \(address)", metadata: ["error": "\(cause)"])
+            }
+            try await Task.sleep(for: .milliseconds(500))
+        }
+    }
+
+    private func invalid(_ text: String) -> Settings.Invalid {
+        Settings.Invalid(description: "\(setting.variable): \(text)")
+    }
+
+    private static func remedy(_ error: DatabaseError) -> String {
+        switch error.sqlState {
+        case "28P01":
+            "Correct the user or the password; in a URI special characters are written %XX, such as %40 for @."
+        case "3D000": "Make the database (createdb), or correct its name."
+        case "42501": "Grant the role CONNECT on the database."
+        case let state? where state.hasPrefix("28"):
+            "Correct the user, or let it in (CREATE ROLE, and the server's pg_hba.conf)."
+        default:
+            if error.message.contains("host name") {
+                "Correct the host."
+            } else if error.message.contains("no password supplied") {
+                "Give a password in it."
+            } else if error.message.contains("SSL") || error.message.contains("certificate") {
+                "Give the server a certificate that fits, its authority by sslrootcert, or choose another sslmode."
+            } else {
+                "Correct the option."
+            }
+        }
+    }
+}
+
+extension Settings {
+    /// Waits until the database answers at both of its addresses.
+    /// - Parameter limit: when to give up; nil: never.
+    func waitForDatabase(_ options: DatabaseOptions, logger: Logger, limit: Duration? = nil) async throws {
+        try await DatabaseWait(setting: .databaseURL, url: options.url, logger: logger, limit: limit).pass()
+        guard let listenURL = options.listenURL else { return }
+        try await DatabaseWait(setting: .listenURL, url: listenURL, logger: logger, limit: limit).pass()
+    }
+}

@@ -1,0 +1,69 @@
+import Catalog
+import Database
+import Logging
+import Platform
+
+extension House {
+    /// The house against the configured database, waiting for the server and for its migrations where they are not there
+    /// yet.
+    /// - Throws: ``Settings/Invalid`` where the database can not be used as it is configured, or where its data was sealed
+    ///   with other secret keys.
+    static func reaching(
+        _ settings: Settings, as role: String, isWorker: Bool, logger: Logger
+    ) async throws -> House {
+        let database = try settings.database(as: role)
+        let keyRing = try settings.keyRing()
+        let execution = try settings.execution(isWorker: isWorker)
+        let platform = try settings.platform()
+        try await settings.waitForDatabase(database, logger: logger)
+        while true {
+            do {
+                let house = try await House(
+                    database: database, keyRing: keyRing, execution: execution, platform: platform, logger: logger)
+                try await house.checkKeys(
+                    orSay: "\(Setting.secretKey.variable) is not the key that the data of this installation is sealed"
+                        + " with. Give every process the same key. While keys change, it is a list: the new one, a"
+                        + " comma, the old ones.")
+                return house
+            } catch let error as DatabaseError where error.isTemporary {
+                logger.warning("waiting for the database", metadata: ["error": "\(error)"])
+            } catch let error as DatabaseError where error.isMissingSchema {
+                logger.warning("waiting for the migrations: run 'scriptorium migrate'")
+                try await Task.sleep(for: .seconds(2))
+            } catch let error as DatabaseError where error.code == .insufficientPrivilege {
+                throw Settings.Invalid(
+                    description: "\(Setting.databaseURL.variable): its user may not use Scriptorium's tables:"
+                        + " \(error.message). Take the user that ran 'scriptorium migrate', or grant this one the roles"
+                        + " scriptorium_tenant and scriptorium_system.")
+            }
+        }
+    }
+
+    /// Refuses to go on with secret keys that open nothing of what is stored.
+    /// - Parameter message: what is wrong then, and what to do about it.
+    /// - Throws: ``Settings/Invalid``, `DatabaseError`; the house is abandoned then.
+    func checkKeys(orSay message: String) async throws {
+        let trial: Catalog.KeyTrial
+        do {
+            trial = try await catalog.tryKeys()
+        } catch {
+            await abandon()
+            throw error
+        }
+        guard !trial.isHopeless else {
+            await abandon()
+            throw Settings.Invalid(description: message)
+        }
+        guard let first = trial.closed.first else { return }
+        logger.error(
+            "tenants are sealed with a key that is not in SCRIPTORIUM_SECRET_KEY: their calls will fail",
+            metadata: ["tenants": "\(trial.closed.count)", "first": "\(first)"])
+    }
+}
+
+extension DatabaseError {
+    /// Whether a table, sequence or function is not there: the migrations were not applied.
+    var isMissingSchema: Bool {
+        ["42P01", "42883", "42704", "3F000", "22023"].contains(sqlState)
+    }
+}
