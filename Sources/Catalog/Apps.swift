@@ -29,21 +29,34 @@ public struct Apps: Sendable {
     private static let remove = Statement(
         "app_delete", "delete from app where tenant = $1::bigint and id = $2::bigint")
 
-    /// Makes an app and its key. The key is given back once: only its hash is stored.
-    /// - Throws: ``ServiceError`` 400 where the name is taken or the role does not exist; `DatabaseError`.
-    public func create(
-        name: String, description: String, isActive: Bool, role: Int64?
-    ) async throws -> (id: Int64, key: String) {
-        let key = RandomSecret.apiKey()
-        let id = try await explainingConflicts(of: name) {
-            try await catalog.database.tenant(tenant).transaction { [tenant] sql in
-                try sql.query(Self.create, tenant.rawValue, name, description, isActive, sha256(key), role)
-                    .first?.decode(Int64.self)
+    /// Makes an app and its key.
+    /// - Throws: as ``create(_:)-([App])``.
+    public func create(_ draft: App) async throws -> (app: App, key: String) { try await create([draft])[0] }
+
+    /// Makes apps and their keys, all or none; the drafts' ids and hashes do not count. A key is given back once: only its
+    /// hash is stored.
+    /// - Throws: ``ServiceError`` 400 where a name is taken or a role does not exist; `DatabaseError`.
+    public func create(_ drafts: [App]) async throws -> [(app: App, key: String)] {
+        let made = try await catalog.database.tenant(tenant).transaction { [tenant] sql in
+            try drafts.map { draft in
+                let key = RandomSecret.apiKey()
+                do {
+                    let row = try sql.query(
+                        Self.create, tenant.rawValue, draft.name, draft.description, draft.isActive, sha256(key),
+                        draft.role
+                    ).first
+                    guard let id = try row?.decode(Int64.self) else { throw ServiceError(500, "The app was not stored.") }
+                    var app = draft
+                    app.id = id
+                    app.keyHash = sha256(key)
+                    return (app: app, key: key)
+                } catch let error as DatabaseError {
+                    throw Self.explained(error, draft.name)
+                }
             }
         }
-        guard let id else { throw ServiceError(500, "The app was not stored.") }
         await catalog.changed(tenant)
-        return (id, key)
+        return made
     }
 
     /// Writes an app's fields; nil where it does not exist.
@@ -75,14 +88,21 @@ public struct Apps: Sendable {
         return count > 0
     }
 
-    private func explainingConflicts<T>(of name: String? = nil, _ body: () async throws -> T) async throws -> T {
+    private func explainingConflicts<T>(_ body: () async throws -> T) async throws -> T {
         do {
             return try await body()
-        } catch let error as DatabaseError where error.code == .uniqueViolation {
-            throw ServiceError.badRequest(
+        } catch let error as DatabaseError {
+            throw Self.explained(error, nil)
+        }
+    }
+
+    private static func explained(_ error: DatabaseError, _ name: String?) -> any Error {
+        switch error.code {
+        case .uniqueViolation:
+            ServiceError.badRequest(
                 "An app \(name.map { "named '\($0)'" } ?? "of this name") exists already. Choose another name.")
-        } catch let error as DatabaseError where error.code == .foreignKeyViolation {
-            throw ServiceError.badRequest("'role_id' names a role that does not exist.")
+        case .foreignKeyViolation: ServiceError.badRequest("'role_id' names a role that does not exist.")
+        default: error
         }
     }
 }

@@ -93,18 +93,36 @@ public struct Services: Sendable {
     /// Stores a new service with the first version of its script.
     /// - Throws: ``ServiceError`` 400 where the name is taken; `DatabaseError`.
     public func create(_ draft: Draft, by account: Int64?) async throws -> Int64 {
-        let id = try await explainingConflicts(of: draft.name) {
-            try await catalog.database.tenant(tenant).transaction { [tenant] sql in
-                let rows = try sql.query(
-                    Self.create, tenant.rawValue, draft.name, draft.label, draft.description, draft.isActive,
-                    draft.language.rawValue, draft.doc, account)
-                guard let id = try rows.first?.decode(Int64.self) else { return Int64(0) }
-                _ = try Self.addVersion(sql, tenant, id, draft, by: account)
-                return id
+        try await create([draft], by: account)[0]
+    }
+
+    /// Stores new services, all or none.
+    /// - Throws: as ``create(_:by:)-(Draft,_)``.
+    public func create(_ drafts: [Draft], by account: Int64?) async throws -> [Int64] {
+        let ids = try await catalog.database.tenant(tenant).transaction { [tenant] sql in
+            try drafts.map { draft in
+                do {
+                    let row = try sql.query(
+                        Self.create, tenant.rawValue, draft.name, draft.label, draft.description, draft.isActive,
+                        draft.language.rawValue, draft.doc, account
+                    ).first
+                    guard let id = try row?.decode(Int64.self) else { throw Self.notStored }
+                    _ = try Self.addVersion(sql, tenant, id, draft, by: account)
+                    return id
+                } catch let error as DatabaseError where error.code == .uniqueViolation {
+                    throw Self.taken(draft.name)
+                }
             }
         }
         await catalog.changed(tenant)
-        return id
+        return ids
+    }
+
+    private static let notStored = ServiceError(500, "The service was not stored.")
+
+    private static func taken(_ name: String?) -> ServiceError {
+        .badRequest(
+            "A service \(name.map { "named '\($0)'" } ?? "of this name") exists already. Choose another name.")
     }
 
     /// Writes a service; a script or config that differs becomes a new version. False where the service does not exist.
@@ -187,12 +205,11 @@ public struct Services: Sendable {
             modifiedBy: modifiedBy)
     }
 
-    private func explainingConflicts<T>(of name: String? = nil, _ body: () async throws -> T) async throws -> T {
+    private func explainingConflicts<T>(_ body: () async throws -> T) async throws -> T {
         do {
             return try await body()
         } catch let error as DatabaseError where error.code == .uniqueViolation {
-            throw ServiceError.badRequest(
-                "A service \(name.map { "named '\($0)'" } ?? "of this name") exists already. Choose another name.")
+            throw Self.taken(nil)
         }
     }
 }

@@ -49,10 +49,9 @@ import Testing
     @Test func aKeyStopsWithItsApp() async throws {
         try await TestCatalog.pair { here, there in
             let made = try await here.tenant("acme")
-            let (app, key) = try await here.catalog.apps(made.id).create(
-                name: "second", description: "", isActive: true, role: nil)
-            #expect(try await there.catalog.app(key: key)?.app.id == app)
-            #expect(try await here.catalog.apps(made.id).delete(app))
+            let (app, key) = try await here.catalog.apps(made.id).create(App(name: "second", role: nil))
+            #expect(try await there.catalog.app(key: key)?.app.id == app.id)
+            #expect(try await here.catalog.apps(made.id).delete(app.id))
             #expect(try await here.catalog.app(key: key) == nil)
             try await eventually("the key is unknown everywhere", within: .seconds(5)) {
                 try await there.catalog.app(key: key) == nil

@@ -156,6 +156,18 @@ import Testing
         try expectError(try await tenant.administer("GET", "service/x"), 404)
         try expectError(try await tenant.administer("GET", "service?limit=x"), 400, mentioning: "limit")
         try expectError(try await tenant.administer("GET", "service?filter=;drop"), 400, mentioning: "filter")
+        try await tenant.save("one", "python3", "return 1")
+        try expectError(try await tenant.administer("GET", "service?filter=(name="), 400, mentioning: "filter")
+        try expectError(try await tenant.administer("GET", "service?filter=nome=x"), 400, mentioning: "'nome'")
+        try expectError(try await tenant.administer("GET", "service?order=nome"), 400, mentioning: "'nome'")
+        // Of several records all are stored, or none.
+        let two = #"{"resource":[{"name":"two","type":"python3","config":{"content":"return 2"}},"#
+            + #"{"name":"one","type":"python3","config":{"content":"return 1"}}]}"#
+        try expectError(try await tenant.administer("POST", "service", two), 400, mentioning: "'one'")
+        #expect(try await tenant.administer("GET", "service?filter=name=two").text == #"{"resource":[]}"#)
+        let apps = #"{"resource":[{"name":"fresh"},{"name":"fresh"}]}"#
+        try expectError(try await tenant.administer("POST", "app", apps), 400, mentioning: "'fresh'")
+        #expect(try await tenant.administer("GET", "app?filter=name=fresh").text == #"{"resource":[]}"#)
         try expectError(try await tenant.administer("GET", "nothing"), 404)
     }
 }

@@ -93,9 +93,10 @@ import Testing
                 #expect(reply.status == 401, "\(reply.text)")
             }
         }
-        // Checking a password is nearly all of it; the fastest of several is the least disturbed by other tests.
+        // Checking a password is nearly all of it: a refusal without it would take a hundredth. The fastest of several is
+        // the least disturbed by other tests.
         let longest = try #require(fastest.max())
-        for time in fastest { #expect(time > longest * 0.6, "\(fastest)") }
+        for time in fastest { #expect(time > longest * 0.2, "\(fastest)") }
     }
 
     @Test func aSessionIsReadRefreshedAndEnded() async throws {

@@ -16,4 +16,9 @@ public struct App: Sendable, Hashable {
         self.keyHash = keyHash
         self.role = role
     }
+
+    /// One that is to be made: without an id and a key yet.
+    public init(name: String, description: String = "", isActive: Bool = true, role: Int64?) {
+        self.init(id: 0, name: name, description: description, isActive: isActive, keyHash: [], role: role)
+    }
 }

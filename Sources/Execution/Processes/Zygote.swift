@@ -1,6 +1,5 @@
 import Core
 import Glibc
-import Glibc
 
 /// An interpreter that has loaded everything and forks itself for every job. It never sees a tenant's text.
 @PollThread

@@ -29,8 +29,9 @@ struct DemoTenant {
         }
         let role = tenant.roles.values.first { $0.name == "default" }
         let app = try await catalog.apps(tenant.id).create(
-            name: "default-\(RandomSecret.hex(bytes: 4))", description: "Made when the credentials were lost.",
-            isActive: true, role: role?.id)
+            App(
+                name: "default-\(RandomSecret.hex(bytes: 4))", description: "Made when the credentials were lost.",
+                role: role?.id))
         return (email, password, app.key)
     }
 

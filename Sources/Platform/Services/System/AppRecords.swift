@@ -14,7 +14,7 @@ struct AppRecords: Sendable {
         let query = try RecordQuery(request)
         switch (request.verb, path.first) {
         case (.get, nil):
-            return .json(query.list(caller.tenant.apps.values.sorted { $0.id < $1.id }.map(Self.record)))
+            return .json(try query.list(caller.tenant.apps.values.sorted { $0.id < $1.id }.map(Self.record)))
         case (.get, let id?): return .json(query.select(Self.record(try find(id, caller))))
         case (.post, nil): return try await create(RecordBody(request).records, apps, query, request)
         case (.post, _?):
@@ -45,13 +45,10 @@ struct AppRecords: Sendable {
         _ records: [JSONText], _ apps: Apps, _ query: RecordQuery, _ request: ServiceRequest
     ) async throws -> ServiceResponse {
         let drafts = try records.map { record throws(ServiceError) in
-            try change(App(id: 0, name: "", description: "", isActive: true, keyHash: [], role: nil), record)
+            try change(App(name: "", role: nil), record)
         }
         var made: [JSONText] = []
-        for var app in drafts {
-            let (id, key) = try await apps.create(
-                name: app.name, description: app.description, isActive: app.isActive, role: app.role)
-            app.id = id
+        for (app, key) in try await apps.create(drafts) {
             var members = query.written(Self.record(app), request).members.map { ($0.key, $0.value) }
             members.append(("api_key", .string(key)))
             made.append(.object(members))

@@ -37,7 +37,17 @@ struct RecordQuery {
     }
 
     /// The answer to a read of many records.
-    func list(_ records: [Record]) -> JSONText {
+    /// - Throws: ``ServiceError`` 400 where `filter` or `order` names a field that the records do not have.
+    func list(_ records: [Record]) throws(ServiceError) -> JSONText {
+        if let first = records.first {
+            let known = first.map(\.0)
+            for (name, fields) in [("filter", filter?.fields ?? []), ("order", order.map(\.field))] {
+                guard let unknown = fields.first(where: { !known.contains($0) }) else { continue }
+                throw .badRequest(
+                    "'\(name)' names the field '\(unknown.prefix(64))', which these records do not have. They have: "
+                        + known.joined(separator: ", ") + ".")
+            }
+        }
         var found = records.filter { record in
             (ids.map { $0.contains(Self.id(record)) } ?? true) && (filter?.admits(record) ?? true)
         }
@@ -145,6 +155,9 @@ struct RecordFilter {
     private let terms: [(field: String, value: String, isEqual: Bool)]
     private let join: Join
 
+    /// What it compares.
+    var fields: [String] { terms.map(\.field) }
+
     /// - Throws: ``ServiceError`` 400 that says what is understood.
     init(_ text: String) throws(ServiceError) {
         let lowered = text.replacing(" AND ", with: " and ").replacing(" OR ", with: " or ")
@@ -152,7 +165,9 @@ struct RecordFilter {
         guard join == .and || !lowered.contains(" and ") else { throw Self.refusal(text) }
         var terms: [(field: String, value: String, isEqual: Bool)] = []
         for part in lowered.split(separator: join == .or ? " or " : " and ") {
-            let term = part.trimming { $0 == " " || $0 == "(" || $0 == ")" }
+            let closed = part.trimming { $0 == " " }
+            guard closed.hasPrefix("(") == closed.hasSuffix(")") else { throw Self.refusal(text) }
+            let term = closed.trimming { $0 == " " || $0 == "(" || $0 == ")" }
             let sign = term.contains("!=") ? "!=" : "="
             guard let range = term.firstRange(of: sign) else { throw Self.refusal(text) }
             let field = term[..<range.lowerBound].trimming { $0 == " " }

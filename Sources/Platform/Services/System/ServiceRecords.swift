@@ -15,7 +15,7 @@ struct ServiceRecords {
         let services = platform.catalog.services(caller.tenant.id)
         let query = try RecordQuery(request)
         switch (request.verb, path.first) {
-        case (.get, nil): return .json(query.list(try await services.records().map(Self.record)))
+        case (.get, nil): return .json(try query.list(try await services.records().map(Self.record)))
         case (.get, let id?): return .json(query.select(Self.record(try await find(id, services))))
         case (.post, nil): return try await create(RecordBody(request).records, services, query, request, caller)
         case (.post, _?):
@@ -44,8 +44,7 @@ struct ServiceRecords {
             drafts.append(draft)
         }
         var made: [JSONText] = []
-        for draft in drafts {
-            let id = try await services.create(draft, by: caller.session.user?.id)
+        for id in try await services.create(drafts, by: caller.session.user?.id) {
             made.append(query.written(Self.record(try await find(String(id), services)), request))
         }
         return .json(.object([("resource", .array(made))]), status: 201)
