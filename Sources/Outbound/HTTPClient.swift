@@ -23,7 +23,15 @@ public final class HTTPClient: Sendable {
     /// of an answer has come: as RFC 9112, 9.3.1 has it, but for any method.
     /// - Throws: ``OutboundError``
     public func send(_ call: HTTPCall) async throws -> HTTPReply {
-        let transfer = try Transfer(call)
+        try await begin(try Transfer(call))
+    }
+
+    /// - Parameter pieces: where the body goes; nobody reading there ends the transfer too.
+    /// - Returns: the whole answer, or its head where the body goes elsewhere.
+    func begin(
+        _ transfer: Transfer, ending pieces: AsyncThrowingStream<[UInt8], any Error>.Continuation? = nil
+    ) async throws -> HTTPReply {
+        pieces?.onTermination = { [loop] _ in loop.cancel(transfer) }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 transfer.whenEnded(continuation)

@@ -5,6 +5,12 @@ public struct HTTPReply: Sendable {
     public var headers: [(name: String, value: String)]
     public var body: [UInt8]
 
+    public init(status: Int, headers: [(name: String, value: String)], body: [UInt8]) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+
     /// The first value of a header, whatever the case of its name.
     public func header(_ name: String) -> String? {
         let name = name.lowercased()

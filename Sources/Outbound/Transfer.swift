@@ -13,14 +13,19 @@ final class Transfer: @unchecked Sendable {
     private let limit: Int
     private var receivedBytes = 0
     private var reply = HTTPReply(status: 0, headers: [], body: [])
+    /// Where the body goes piece by piece; nil keeps it for the reply.
+    private let pieces: AsyncThrowingStream<[UInt8], any Error>.Continuation?
     private let continuation = Mutex<CheckedContinuation<HTTPReply, any Error>?>(nil)
 
     /// libcurl keeps milliseconds in 32 bits.
     private static let longestTime = Duration.milliseconds(Int32.max)
 
     /// - Throws: ``OutboundError`` for a call that can not be sent as it is.
-    init(_ call: HTTPCall) throws(OutboundError) {
+    init(
+        _ call: HTTPCall, pieces: AsyncThrowingStream<[UInt8], any Error>.Continuation? = nil
+    ) throws(OutboundError) {
         try call.check()
+        self.pieces = pieces
         guard let handle = curl_easy_init() else { throw OutboundError(.other, "libcurl has no handle to give.") }
         self.handle = handle
         headerLines = Self.lines(for: call).reduce(nil) { curl_slist_append($0, $1) }
@@ -45,6 +50,22 @@ final class Transfer: @unchecked Sendable {
             return waiting
         }
         waiting?.resume(with: outcome.mapError { $0 })
+        switch outcome {
+        case .success: pieces?.finish()
+        case .failure(let error): pieces?.finish(throwing: error)
+        }
+    }
+
+    /// Gives the head away while the body is still coming.
+    private func tellHead() {
+        host_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &reply.status)
+        // An interim answer: another head follows.
+        guard reply.status >= 200 else { return }
+        let waiting = continuation.withLock { waiting in
+            defer { waiting = nil }
+            return waiting
+        }
+        waiting?.resume(returning: reply)
     }
 
     /// Limits it to the time that is left until its deadline.
@@ -115,7 +136,7 @@ extension Transfer {
             host_curl_set_pointer(handle, CURLOPT_WRITEDATA, context),
             host_curl_set_pointer(handle, CURLOPT_HEADERDATA, context),
             host_curl_set_take(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
-                Transfer.take(bytes, size * count, context) { $0.reply.body.append(contentsOf: $1) }
+                Transfer.take(bytes, size * count, context) { $0.takeBody($1) }
             },
             host_curl_set_take(handle, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
                 Transfer.take(bytes, size * count, context) { $0.takeHeader($1) }
@@ -139,6 +160,10 @@ extension Transfer {
         return count
     }
 
+    private func takeBody(_ bytes: UnsafeRawBufferPointer) {
+        if let pieces { pieces.yield(Array(bytes)) } else { reply.body.append(contentsOf: bytes) }
+    }
+
     private func takeHeader(_ line: UnsafeRawBufferPointer) {
         if line.starts(with: "HTTP/".utf8) {
             // A new head: what came before it was an interim answer.
@@ -153,6 +178,9 @@ extension Transfer {
                     name: String(decoding: line[..<colon], as: UTF8.self),
                     value: String(decoding: value[..<end], as: UTF8.self)
                 ))
+        } else if pieces != nil {
+            // The empty line.
+            tellHead()
         }
     }
 }
