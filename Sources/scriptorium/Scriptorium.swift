@@ -17,10 +17,15 @@ struct Scriptorium: AsyncParsableCommand {
             'scriptorium ingress' and 'scriptorium worker' processes with the same settings.
 
             \(Settings.help)
+
+            \(ExitStatus.help)
+
+            Completion for your shell: scriptorium --generate-completion-script bash (or zsh, fish); see the README.
             """,
         version: PlatformSettings.version,
         subcommands: [
             DevCommand.self, IngressCommand.self, WorkerCommand.self, MigrateCommand.self, InvokeCommand.self,
-            DoctorCommand.self,
+            JobsCommand.self,
+            LogsCommand.self, TenantCommand.self, AppCommand.self, DoctorCommand.self,
         ])
 }

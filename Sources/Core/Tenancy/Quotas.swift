@@ -64,10 +64,12 @@ public struct Quotas: Sendable, Hashable {
         }
     }
 
+    /// The name of every quota, in alphabetical order.
+    public static var keys: [String] { (Array(ranges.keys) + ["egress", "min_tier"]).sorted() }
+
     private static func checkNumber(_ key: String, _ value: JSONText) throws(Invalid) {
         guard let range = ranges[key] else {
-            let known = (Array(ranges.keys) + ["egress", "min_tier"]).sorted().joined(separator: ", ")
-            throw Invalid(message: "Unknown quota '\(key)'. Known are: \(known).")
+            throw Invalid(message: "Unknown quota '\(key)'. Known are: \(keys.joined(separator: ", ")).")
         }
         guard let number = value.double, range.contains(number) else {
             throw Invalid(
