@@ -33,6 +33,9 @@ bool enter_domain(int rules);
 /// Takes the system calls that reach into other processes from the calling process and all that it starts.
 bool filter_system_calls(void);
 
+/// Opens a directory that its owner, the calling user, may have closed to itself. Follows no link. -1 where that fails.
+int open_own_directory(int at, const char *name);
+
 /// Removes everything in the directory `top`, as the calling user, with a fixed number of descriptors and without
 /// following a link, however deep the tree is.
 void empty_directory(int top);

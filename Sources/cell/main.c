@@ -10,7 +10,8 @@
 //     worker to cell   'S' u32 id, u32 uid, u32 forks, u32 argc, u32 envc, directory, arguments, environment; 3
 //                          descriptors that become 3, 1 and 2 of the process                 start
 //                      'K' u32 id                                                            kill it and its group
-//                      'C' name                              kill orphans, remove this directory of the run directory
+//                      'C' name                              kill orphans, remove this directory of the run directory,
+//                                                            or one in it, where a name is given
 //     cell to worker   'P' u32 id, u32 pid                                                   started
 //                      'F' u32 id, u32 errno                                                 could not be started
 //                      'X' u32 id, u32 wait status, u64 CPU µs, u64 peak KiB                 ended and reaped
@@ -22,6 +23,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -118,27 +120,39 @@ static void kill_with_group(pid_t pid) {
     kill(pid, SIGKILL);
 }
 
-/// Empties a directory of the run directory as its owner, who may have filled it with anything.
+/// Empties a directory of the run directory as its owner, who may have filled it with anything and may be at it still.
 static pid_t start_emptying(const char *name) {
     pid_t pid = fork();
     if (pid != 0) return pid;
+    alarm(60);
     struct stat about;
-    int top = openat(RUN_DIRECTORY, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (top < 0 || fstat(top, &about) != 0) _exit(1);
-    if (about.st_uid != geteuid() && (setresgid(about.st_gid, about.st_gid, about.st_gid) != 0
+    int place = openat(RUN_DIRECTORY, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (place < 0 || fstat(place, &about) != 0) _exit(1);
+    if (about.st_uid != geteuid() && (setgroups(0, NULL) != 0
+            || setresgid(about.st_gid, about.st_gid, about.st_gid) != 0
             || setresuid(about.st_uid, about.st_uid, about.st_uid) != 0))
         _exit(1);
+    // Not by its name: a script could have put something else there meanwhile, though nothing that is not its user's.
+    char link[32];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", place);
+    if (chmod(link, 0700) != 0) _exit(1);
+    int top = openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (top < 0) _exit(1);
     empty_directory(top);
     _exit(0);
 }
 
 static void clear(const char *name) {
     kill_orphans(is_ours);
-    if (!*name || unlinkat(RUN_DIRECTORY, name, AT_REMOVEDIR) == 0 || errno != ENOTEMPTY) return;
-    struct child remover = {.pid = start_emptying(name)};
-    if (remover.pid < 0) return;
-    snprintf(remover.removes, sizeof remover.removes, "%s", name);
-    remember(remover);
+    if (!*name || unlinkat(RUN_DIRECTORY, name, AT_REMOVEDIR) == 0) return;
+    // A script may have put something else in the place of its directory.
+    if (errno == ENOTDIR) unlinkat(RUN_DIRECTORY, name, 0);
+    else if (errno == ENOTEMPTY) {
+        struct child remover = {.pid = start_emptying(name)};
+        if (remover.pid < 0) return;
+        snprintf(remover.removes, sizeof remover.removes, "%s", name);
+        remember(remover);
+    }
 }
 
 static void reap(void) {
@@ -206,7 +220,7 @@ static bool obey(void) {
             if (children[index].id == id && !children[index].removes[0]) kill_with_group(children[index].pid);
         break;
     case 'C':
-        if (length > 1 && bytes[length - 1] == 0 && !strchr(bytes + 1, '/')) clear(bytes + 1);
+        if (length > 1 && bytes[length - 1] == 0 && bytes[1] != '/' && !strstr(bytes + 1, "..")) clear(bytes + 1);
         break;
     }
     for (size_t index = 0; index < arrived; index++) close(order.fds[index]);

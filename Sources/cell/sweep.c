@@ -26,12 +26,23 @@ static bool is_dots(const char *name) {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+int open_own_directory(int at, const char *name) {
+    char link[32];
+    int place = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (place < 0) return -1;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", place);
+    // What fails here shows below.
+    if (chmod(link, 0700) != 0) errno = 0;
+    int directory = openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    close(place);
+    return directory;
+}
+
 /// Empties `name` in `top` by moving its directories up into `top`; true where that got anywhere.
 static bool flatten(int top, const char *name, unsigned *moved) {
     char fresh[32];
     bool progress = false;
-    fchmodat(top, name, 0700, 0);
-    int inner = openat(top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int inner = open_own_directory(top, name);
     DIR *entries = inner < 0 ? NULL : fdopendir(inner);
     if (!entries) {
         if (inner >= 0) close(inner);
@@ -43,7 +54,9 @@ static bool flatten(int top, const char *name, unsigned *moved) {
             progress = true;
             continue;
         }
-        fchmodat(inner, entry->d_name, 0700, 0);
+        // Who moves a directory must be able to write it.
+        int opened = open_own_directory(inner, entry->d_name);
+        if (opened >= 0) close(opened);
         snprintf(fresh, sizeof fresh, ".%u", (*moved)++);
         if (renameat(inner, entry->d_name, top, fresh) == 0) progress = true;
     }
@@ -54,7 +67,6 @@ static bool flatten(int top, const char *name, unsigned *moved) {
 void empty_directory(int top) {
     unsigned moved = 0;
     bool progress = true;
-    fchmod(top, 0700);
     while (progress) {
         progress = false;
         int again = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,5 +1,6 @@
 import Core
 import Execution
+import Glibc
 import TestSupport
 import Testing
 
@@ -74,6 +75,49 @@ import Testing
         let pids = host.lines.compactMap { Int($0.text) }
         #expect(!pids.isEmpty)
         try await eventually("what it left is gone") { !pids.contains(where: isAlive) }
+    }
+
+    @Test(arguments: ScriptLanguage.allCases)
+    func `What a script leaves on the disk is removed, however deep and closed it is`(
+        _ language: ScriptLanguage
+    ) async throws {
+        let sources = Sources(
+            nodejs: """
+                const fs = require('fs');
+                const top = process.cwd();
+                for (let depth = 0; depth < 3000; depth++) { fs.mkdirSync('d'); process.chdir('d'); }
+                fs.writeFileSync('file', 'x');
+                process.chdir(top);
+                fs.mkdirSync('closed/inner', {recursive: true});
+                fs.writeFileSync('closed/inner/file', 'x');
+                for (const path of ['closed/inner', 'closed', 'd/d/d', '.']) fs.chmodSync(path, 0);
+                return top;
+                """,
+            php: """
+                $top = getcwd();
+                for ($depth = 0; $depth < 3000; $depth++) { mkdir('d'); chdir('d'); }
+                file_put_contents('file', 'x');
+                chdir($top);
+                mkdir('closed/inner', 0700, true);
+                file_put_contents('closed/inner/file', 'x');
+                foreach (['closed/inner', 'closed', 'd/d/d', '.'] as $path) chmod($path, 0);
+                return $top;
+                """,
+            python3: """
+                import os
+                top = os.getcwd()
+                for _ in range(3000):
+                    os.mkdir('d')
+                    os.chdir('d')
+                open('file', 'w').close()
+                os.chdir(top)
+                os.makedirs('closed/inner')
+                open('closed/inner/file', 'w').close()
+                for path in ('closed/inner', 'closed', 'd/d/d', '.'): os.chmod(path, 0)
+                return top
+                """)
+        let path = try #require(try await executor.value(language, sources[language]).string)
+        try await eventually("\(path) is still there") { access(path, F_OK) != 0 }
     }
 
     @Test(arguments: ScriptLanguage.allCases)

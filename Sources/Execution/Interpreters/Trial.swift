@@ -23,7 +23,7 @@ final class Trial {
             let error = try Descriptor.pipe()
             let outputPipe = LogPipe(output.ours) { trial.output = trial.output ?? $0 }
             let errorPipe = LogPipe(error.ours) { trial.lastErrorLine = $0.isEmpty ? trial.lastErrorLine : $0 }
-            let id = try interpreter.start(
+            let (id, _) = try interpreter.start(
                 arguments, control: control.theirs, output: output.theirs, error: error.theirs
             ) { event in
                 switch event {

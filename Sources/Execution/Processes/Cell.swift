@@ -88,7 +88,7 @@ final class Cell {
         socket?.send(packet.bytes)
     }
 
-    /// Kills what ended processes have left behind, and removes a working directory where one is named.
+    /// Kills what ended processes have left behind, and removes a working directory, whatever it holds, where one is named.
     func clear(directory: String = "") {
         var packet = Packet("C")
         packet.append(directory)

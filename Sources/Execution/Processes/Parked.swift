@@ -31,10 +31,13 @@ final class Parked: ScriptProcess {
         let frames = try Descriptor.socketPair(SOCK_STREAM)
         let output = try Descriptor.pipe()
         let error = try Descriptor.pipe()
-        id = try interpreter.startHarness(control: frames.theirs, output: output.theirs, error: error.theirs) {
+        let started = try interpreter.startHarness(
+            control: frames.theirs, output: output.theirs, error: error.theirs
+        ) {
             // It is held until its end is known.
             self.happened($0)
         }
+        id = started.id
         let channels = ScriptChannels(
             frames: FrameSocket(frames.ours, resultLimit: 0), output: LogPipe(output.ours), error: LogPipe(error.ours))
         channels.frames.onInput = { [weak self] in self?.receive($0) }

@@ -32,6 +32,8 @@ final class Zygote {
     private var errors: LogPipe?
     private var output: LogPipe?
     private var processID: UInt32 = 0
+    /// Its working directory in the run directory; each job has one in it.
+    private var directory = ""
     private var pid: pid_t?
     private var jobs: [Int: Fork] = [:]
     private var lastJob = 0
@@ -48,7 +50,7 @@ final class Zygote {
         let control = try Descriptor.socketPair(SOCK_SEQPACKET)
         let output = try Descriptor.pipe()
         let error = try Descriptor.pipe()
-        processID = try interpreter.startHarness(
+        (processID, directory) = try interpreter.startHarness(
             control: control.theirs, output: output.theirs, error: error.theirs
         ) { event in
             // It is held until its end is known.
@@ -183,7 +185,7 @@ final class Zygote {
             guard fork.hasEnded(Exit(status: status, cpu: .microseconds(cpu), peakMemoryBytes: peak << 10)) else {
                 return false
             }
-            interpreter.cell.clear()
+            interpreter.cell.clear(directory: "\(directory)/job-\(number)")
         } else {
             guard fork.hasFailed() else { return false }
             lastErrorLine = "can not fork: \(fields["error"]?.string ?? "it did not say why")"

@@ -657,24 +657,6 @@ namespace Harness {
         C::$lib->send(CONTROL, $text, strlen($text), 0x4000 /* MSG_NOSIGNAL */);
     }
 
-    /** Removes a job's folder. A full one is left to a child, so that a large tree delays nobody. */
-    function remove(string $folder): void
-    {
-        if (@rmdir($folder) || !is_dir($folder) || pcntl_fork() !== 0) {
-            return;
-        }
-        try {
-            $inside = new \RecursiveDirectoryIterator($folder, \FilesystemIterator::SKIP_DOTS);
-            foreach (new \RecursiveIteratorIterator($inside, \RecursiveIteratorIterator::CHILD_FIRST) as $entry) {
-                $path = $entry->getPathname();
-                $entry->isDir() && !$entry->isLink() ? @rmdir($path) : @unlink($path);
-            }
-            @rmdir($folder);
-        } finally {
-            C::$lib->_exit(0);
-        }
-    }
-
     /** Reports the children that have ended. */
     function reap(array &$jobs, int $options): void
     {
@@ -685,14 +667,10 @@ namespace Harness {
             // What is left of its group, while the number is still its own.
             posix_kill(-$pid, SIGKILL);
             pcntl_waitpid($pid, $status, 0, $usage);
-            if (isset($jobs[$pid])) { // else one that removed a folder
-                [$job, $folder] = $jobs[$pid];
-                unset($jobs[$pid]);
-                $cpu = ($usage['ru_utime.tv_sec'] + $usage['ru_stime.tv_sec']) * 1_000_000
-                    + $usage['ru_utime.tv_usec'] + $usage['ru_stime.tv_usec'];
-                tell(['job' => $job, 'status' => $status, 'cpu_us' => $cpu, 'peak_kb' => $usage['ru_maxrss']]);
-                remove($folder);
-            }
+            $cpu = ($usage['ru_utime.tv_sec'] + $usage['ru_stime.tv_sec']) * 1_000_000
+                + $usage['ru_utime.tv_usec'] + $usage['ru_stime.tv_usec'];
+            tell(['job' => $jobs[$pid], 'status' => $status, 'cpu_us' => $cpu, 'peak_kb' => $usage['ru_maxrss']]);
+            unset($jobs[$pid]);
         }
     }
 
@@ -707,7 +685,6 @@ namespace Harness {
         $lib = C::$lib;
         $temporary = getenv('TMPDIR') ?: '/tmp';
         $self = getmypid();
-        $mark = bin2hex(random_bytes(4));
         $jobs = [];
         $walled = str_contains((string)@readlink('/proc/self/fd/' . RULES), 'landlock');
         // Its memory is nobody's, also where there are no such rules.
@@ -743,13 +720,13 @@ namespace Harness {
                     return;
                 }
                 [$job, $fds] = $message;
-                $folder = "$temporary/job-$mark-$job";
+                $folder = "$temporary/job-$job"; // the worker has it removed
                 $pid = @pcntl_fork();
                 if ($pid === 0) {
                     child($self, $fds, $folder, $walled);
                 }
                 if ($pid > 0) {
-                    $jobs[$pid] = [$job, $folder];
+                    $jobs[$pid] = $job;
                     tell(['job' => $job, 'pid' => $pid]);
                 } else {
                     tell(['job' => $job, 'error' => 'fork: ' . pcntl_strerror(pcntl_get_last_error())]);

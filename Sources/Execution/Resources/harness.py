@@ -496,24 +496,10 @@ def warm_up():
     linecache.cache.pop("warm", None)
 
 
-def remove(folder):
-    """Removes a job's folder. A full one is left to a child, so that a large tree delays nobody."""
-    try:
-        os.rmdir(folder)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or os.fork() != 0:
-            return
-        try:
-            import shutil
-            shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            _exit(0)
-
-
 def main():
     control = socket.socket(fileno=CONTROL)
     temporary = os.environ.get("TMPDIR", "/tmp")
-    zygote, mark = os.getpid(), os.urandom(4).hex()
+    zygote = os.getpid()
     jobs = {}
     walled = has_rules()
     _prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # its memory is nobody's, also where there are no such rules
@@ -543,7 +529,7 @@ def main():
         if not message:
             return False
         job = json.loads(message)["job"]
-        folder = os.path.join(temporary, f"job-{mark}-{job}")
+        folder = os.path.join(temporary, f"job-{job}")  # the worker has it removed
         try:
             pid = os.fork()
         except OSError as error:
@@ -551,7 +537,7 @@ def main():
         else:
             if pid == 0:
                 child(zygote, fds, folder, walled)
-            jobs[pid] = job, folder
+            jobs[pid] = job
             tell(job=job, pid=pid)
         for fd in fds:
             os.close(fd)
@@ -571,11 +557,8 @@ def main():
             except OSError:
                 pass
             _, status, usage = os.wait4(pid, 0)
-            if pid in jobs:  # else one that removed a folder
-                job, folder = jobs.pop(pid)
-                cpu = round((usage.ru_utime + usage.ru_stime) * 1e6)
-                tell(job=job, status=status, cpu_us=cpu, peak_kb=usage.ru_maxrss)
-                remove(folder)
+            cpu = round((usage.ru_utime + usage.ru_stime) * 1e6)
+            tell(job=jobs.pop(pid), status=status, cpu_us=cpu, peak_kb=usage.ru_maxrss)
 
     socket.socket, socket.getaddrinfo = Unconnected, refuse
     warm_up()
