@@ -20,6 +20,20 @@ import Testing
     }
 
     @Test(arguments: ScriptLanguage.allCases)
+    func `A number of any length can come in`(_ language: ScriptLanguage) async throws {
+        let sources = Sources(
+            nodejs: "return typeof event.n;", php: "return gettype($event['n']);",
+            python3: "return [event.n == int('7' * 4000) * 10 ** 1000 + 1, event.n]")
+        let digits = String(repeating: "7", count: 4000) + String(repeating: "0", count: 999) + "1"
+        let value = try await executor.value(language, sources[language], event: "{\"n\":\(digits),\"response\":{}}")
+        #expect(value.text == [.nodejs: "\"number\"", .php: "\"double\"", .python3: "[true,\(digits)]"][language])
+        let huge = String(repeating: "9", count: 100_000)
+        #expect(
+            await executor.run(language, "return 1;", event: "{\"n\":\(huge),\"response\":{}}").result?.returned?
+                .integer == 1)
+    }
+
+    @Test(arguments: ScriptLanguage.allCases)
     func `A script that throws says what and where`(_ language: ScriptLanguage) async throws {
         let sources = Sources(
             nodejs: "\n\nthrow new Error('broken');", php: "\n\nthrow new \\Exception('broken');",

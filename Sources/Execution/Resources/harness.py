@@ -38,7 +38,7 @@ NO_NETWORK = "A script has no network of its own: use platform.api"
 
 # A script may replace attributes of modules; what the harness needs afterwards is held here.
 _read, _write, _exit = os.read, os.write, os._exit
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_write_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _pack, _unpack = struct.Struct("<IB").pack, struct.Struct("<IB").unpack
 _b64encode, _b64decode = base64.b64encode, base64.b64decode
 
@@ -122,7 +122,27 @@ class Event(Munch):
 
 
 # Objects become attribute dicts while they are parsed, which costs less than to convert them later.
-_decode = json.JSONDecoder(object_pairs_hook=Munch).decode
+_parse = json.JSONDecoder(object_pairs_hook=Munch).decode
+# Since Python 3.11; some older ones have it as well.
+_digits, _set_digits = (getattr(sys, f"{verb}_int_max_str_digits", lambda *_: 0) for verb in ("get", "set"))
+
+
+def of_any_length(convert, value):
+    """Converts numbers whatever their length: Python's limit protects servers, and this process is the job's own."""
+    limit = _digits()
+    _set_digits(0)
+    try:
+        return convert(value)
+    finally:
+        _set_digits(limit)
+
+
+def _encode(value):
+    return of_any_length(_write_json, value)
+
+
+def _decode(text):
+    return of_any_length(_parse, text)
 
 
 class Response(io.BytesIO):
@@ -257,10 +277,6 @@ def body_fields(payload):
 
 # --- Running a script -------------------------------------------------------------------------------------------------
 
-class NotJSON(Exception):
-    """A value that strict JSON can not hold."""
-
-
 class Unparsable(Exception):
     """Carries the error of a source that does not parse."""
 
@@ -287,6 +303,15 @@ def compiled(source, name):
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         # A NUL byte, a lone surrogate, or nesting deeper than the parser goes.
         raise Unparsable({"kind": "syntax", "message": message_of(error)}) from None
+
+
+def check(job):
+    """Parses a source and returns the fields of its RESULT."""
+    try:
+        compiled(job["source"], job["name"])
+        return {}
+    except Unparsable as error:
+        return {"error": error.args[0]}
 
 
 def run(job, fd):
@@ -373,17 +398,12 @@ def encoded(result):
 def serve(fd):
     """Reads one frame and answers it."""
     kind, frame = read_frame(fd)
-    job = json_object(frame)
-    if kind == CHECK:
-        result = {}
-        try:
-            compiled(job["source"], job["name"])
-        except Unparsable as error:
-            result = {"error": error.args[0]}
-    elif kind == JOB:
-        result = run(job, fd)
+    try:
+        job = json_object(frame)
+    except (ValueError, RecursionError, MemoryError) as error:
+        result = {"error": {"kind": "thrown", "message": f"The event can not be read: {message_of(error)}"}}
     else:
-        raise ConnectionError("unexpected frame from the worker")
+        result = check(job) if kind == CHECK else run(job, fd)
     payload = encoded(result)
     flush()
     write_frame(fd, RESULT, payload)
