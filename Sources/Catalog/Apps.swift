@@ -45,7 +45,9 @@ public struct Apps: Sendable {
                         Self.create, tenant.rawValue, draft.name, draft.description, draft.isActive, sha256(key),
                         draft.role
                     ).first
-                    guard let id = try row?.decode(Int64.self) else { throw ServiceError(500, "The app was not stored.") }
+                    guard let id = try row?.decode(Int64.self) else {
+                        throw ServiceError(500, "The app was not stored.")
+                    }
                     var app = draft
                     app.id = id
                     app.keyHash = sha256(key)

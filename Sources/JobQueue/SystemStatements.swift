@@ -82,6 +82,75 @@ enum SystemStatements {
     static let notify = Statement(
         "queue_notify", "select set_config('synchronous_commit', 'off', true), pg_notify($1::text, $2::text)")
 
+    // MARK: The audit, which looks at all tenants' rows
+
+    static let auditPlaces = Statement(
+        "audit_places",
+        """
+        with place as (
+            select id from ready union all select id from run union all select id from delayed
+            union all select id from result
+        )
+        select j.id from job j left join place p on p.id = j.id group by j.id having count(p.id) <> 1
+        """)
+
+    static let auditOrphans = Statement(
+        "audit_orphans",
+        """
+        select r.id from (
+            select id, created_at from ready union all select id, created_at from run
+            union all select id, created_at from delayed union all select id, created_at from result
+            union all select id, created_at from attempt union all select id, created_at from log
+        ) as r
+        where not exists (select from job j where j.id = r.id and j.created_at = r.created_at)
+        """)
+
+    static let auditTenants = Statement(
+        "audit_tenants",
+        """
+        select r.id from (
+            select id, tenant from ready union all select id, tenant from run union all select id, tenant from delayed
+            union all select id, tenant from result union all select id, tenant from attempt
+            union all select id, tenant from log
+        ) as r
+        join job j on j.id = r.id
+        where j.tenant <> r.tenant
+        union all
+        select j.id from job j
+        where not exists (select from tenant t where t.id = j.tenant)
+        """)
+
+    /// A job without a summary is of before attempts were recorded.
+    static let auditAttempts = Statement(
+        "audit_attempts",
+        """
+        with past as (
+            -- How many attempts are behind a job without having ended it.
+            select id, attempt - 1 as past from ready
+            union all select id, attempt - 1 from delayed
+            union all select id, attempt - 1 from run
+            union all select id, case when started_at is null then attempt else attempt - 1 end from result
+        ), recorded as (
+            select id, count(*) as count, count(distinct attempt) as distinct_count, max(attempt) as last
+            from attempt group by id
+        )
+        select j.id
+        from job j
+        join past p on p.id = j.id
+        left join recorded a on a.id = j.id
+        where j.summary is not null
+            and (coalesce(a.count, 0) <> p.past or coalesce(a.last, 0) <> p.past
+                or coalesce(a.distinct_count, 0) <> p.past)
+        """)
+
+    static let auditKeys = Statement(
+        "audit_keys",
+        """
+        select i.job from idempotency i
+        left join job j on j.id = i.job
+        where j.tenant is distinct from i.tenant and i.expires_at > now()
+        """)
+
     /// Now by the database's clock.
     static let now = Statement("queue_now", "select clock_timestamp()")
 }

@@ -25,7 +25,7 @@ struct Scriptorium: AsyncParsableCommand {
         version: PlatformSettings.version,
         subcommands: [
             DevCommand.self, IngressCommand.self, WorkerCommand.self, MigrateCommand.self, InvokeCommand.self,
-            JobsCommand.self,
-            LogsCommand.self, TenantCommand.self, AppCommand.self, DoctorCommand.self,
+            JobsCommand.self, LogsCommand.self, TenantCommand.self, AppCommand.self, DoctorCommand.self,
+            FsckCommand.self,
         ])
 }

@@ -161,7 +161,8 @@ import Testing
         try expectError(try await tenant.administer("GET", "service?filter=nome=x"), 400, mentioning: "'nome'")
         try expectError(try await tenant.administer("GET", "service?order=nome"), 400, mentioning: "'nome'")
         // Of several records all are stored, or none.
-        let two = #"{"resource":[{"name":"two","type":"python3","config":{"content":"return 2"}},"#
+        let two =
+            #"{"resource":[{"name":"two","type":"python3","config":{"content":"return 2"}},"#
             + #"{"name":"one","type":"python3","config":{"content":"return 1"}}]}"#
         try expectError(try await tenant.administer("POST", "service", two), 400, mentioning: "'one'")
         #expect(try await tenant.administer("GET", "service?filter=name=two").text == #"{"resource":[]}"#)

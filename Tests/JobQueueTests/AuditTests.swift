@@ -1,0 +1,64 @@
+import Core
+import JobQueue
+import TestSupport
+import Testing
+
+/// The audit finds what it looks for, and nothing in a queue that was only used.
+@Suite struct AuditTests {
+    private func broken(_ test: TestQueue) async throws -> [String] {
+        try await QueueAudit(database: test.database).findings().filter { $0.count > 0 }.map(\.name)
+    }
+
+    /// A tenant's row, and a job in each of its places.
+    private func used(_ test: TestQueue) async throws {
+        try await test.sql("insert into tenant (name, data_key) values ('acme', 'x')")
+        let worker = try await test.worker()
+        for step in 0..<6 {
+            var job = test.job(asynchronous: true)
+            if step == 0 { job.start = .after(.seconds(3600)) }
+            job.idempotency = IdempotencyKey(caller: "app:7", key: [UInt8(step)], fingerprint: [])
+            try await test.queue.enqueue(job)
+            if step < 2 { continue }
+            let claimed = try await test.queue.claim(worker, want: 1)
+            guard let first = claimed.first else { continue }
+            switch step {
+            case 2: _ = try await test.finish(first, worker)
+            case 3:
+                _ = try await test.queue.retry(first, from: worker, lost: false, cpu: .zero, peakMemoryBytes: 0)
+            case 4: _ = try await test.queue.cancel(first.id, of: test.tenant)
+            default: break
+            }
+        }
+    }
+
+    @Test func aQueueThatWasUsedIsSound() async throws {
+        try await TestQueue.with { test in
+            try await used(test)
+            #expect(try await broken(test).isEmpty)
+        }
+    }
+
+    private static let damages: [(StaticString, String)] = [
+        ("delete from delayed", "one_place"),
+        (
+            """
+            insert into result (id, created_at, tenant, status, attempt, worker, finished_at)
+            select id, created_at, tenant, 1, 0, 0, now() from delayed
+            """, "one_place"
+        ),
+        ("update run set created_at = created_at - interval '1 second'", "no_orphans"),
+        ("update run set tenant = 2", "one_tenant"),
+        ("delete from attempt", "attempts"),
+        ("update run set attempt = 3", "attempts"),
+        ("update idempotency set job = gen_random_uuid()", "idempotency"),
+    ]
+
+    @Test(arguments: damages.indices) func whatIsBrokenIsFound(index: Int) async throws {
+        let (damage, name) = Self.damages[index]
+        try await TestQueue.with { test in
+            try await used(test)
+            try await test.sql(damage)
+            #expect(try await broken(test).contains(name))
+        }
+    }
+}
