@@ -17,7 +17,13 @@ struct JobRunner: Sendable {
         if Task.isCancelled, outcome.status == .cancelled {
             // Nobody cancelled the job. A worker that stops hands it back; whose lease is lost must leave it to who takes
             // the job over.
-            if isStopping() { await handBack(job, epoch) }
+            if isStopping() {
+                await handBack(job, epoch)
+            } else {
+                logger.warning(
+                    "attempt dropped: the job is no longer this worker's",
+                    metadata: ["job_id": "\(job.id)", "attempt": "\(job.attempt)"])
+            }
         } else {
             await write(job, epoch) {
                 if isTriedAgain(job, outcome) { return try await retry(job, epoch, outcome) }

@@ -40,6 +40,14 @@ public struct TestInstallation: Sendable {
         http = HTTPClient(maxConnections: 512)
     }
 
+    /// One that was started elsewhere.
+    public init(ingresses: [String], environment: [String: String]) {
+        self.ingresses = ingresses
+        self.environment = environment
+        programs = []
+        http = HTTPClient(maxConnections: 512)
+    }
+
     private static let tenants = Atomic(0)
 
     /// A tenant of the test's own.

@@ -48,6 +48,9 @@ public final class EmbeddedPostgres: Service, Sendable {
         release()
     }
 
+    /// Stops the server at once, as a power cut would end it: for tests.
+    package func crash() async { await stop(.immediate) }
+
     /// Stops the server at once and blocks until it is gone: for exit handlers of tests.
     package func halt() {
         supervisor.stopBlocking(.immediate)

@@ -1,0 +1,162 @@
+import Core
+import Database
+import Glibc
+import Logging
+
+/// An installation of a test's own, whose parts the test breaks: a PostgreSQL, and ingresses and workers as processes.
+public actor BreakableInstallation {
+    /// For calls and tenants. An ingress that was started again has its address again.
+    public nonisolated let installation: TestInstallation
+    public nonisolated let databaseURL: String
+
+    private let environment: [String: String]
+    private let ports: [Int]
+    private let serverOptions: EmbeddedPostgresOptions
+    private var server: EmbeddedPostgres
+    private var programs: [String: TestProgram] = [:]
+    private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    /// Starts all of it.
+    /// - Parameter settings: beside those that every installation has.
+    public init(ingresses: Int = 2, workers: Int = 2, settings: [String: String] = [:]) async throws {
+        let folder = "\(TestFolder.path)/breakable-\(UInt32.random(in: 0 ... .max))"
+        serverOptions = EmbeddedPostgresOptions(dataDirectory: folder)
+        server = try await EmbeddedPostgres.start(serverOptions, logger: Self.logger)
+        databaseURL = server.url
+        try await Migrator(url: server.url, migrations: Migration.embedded, logger: Self.logger).up()
+        environment = [
+            "SCRIPTORIUM_DATABASE_URL": server.url,
+            "SCRIPTORIUM_SECRET_KEY": SecretKeyRing.generate(),
+            "SCRIPTORIUM_OPERATOR_TOKEN": TestInstallation.operatorToken,
+            "SCRIPTORIUM_WORKER_CONCURRENCY": "4",
+        ].merging(settings) { $1 }
+        ports = try (0..<ingresses).map { _ in try freePort() }
+        installation = TestInstallation(
+            ingresses: ports.map { "http://127.0.0.1:\($0)" }, environment: environment)
+        let names = (0..<ingresses).map { "ingress \($0)" } + (0..<workers).map { "worker \($0)" }
+        for name in names { try await launch(name) }
+        for name in names { try await ready(name) }
+    }
+
+    /// A process by its name: `ingress 0`, `worker 1`.
+    public func program(_ name: String) throws -> TestProgram {
+        guard let program = programs[name] else { throw NeverHappened(description: "no \(name)") }
+        return program
+    }
+
+    /// Starts a process, again perhaps, and waits until it serves.
+    public func start(_ name: String) async throws {
+        try await launch(name)
+        try await ready(name)
+    }
+
+    /// Ends a process gracefully.
+    public func stop(_ name: String) async throws {
+        let program = try program(name)
+        program.signal(SIGTERM)
+        guard try await program.end() == 0 else {
+            throw NeverHappened(description: "\(name) did not end well: \(program.text.suffix(2000))")
+        }
+    }
+
+    /// Those that have ended, by their names, with what they said last.
+    public var ended: [String] {
+        programs.filter { $0.value.status != nil }.map { "\($0.key): \($0.value.text.suffix(500))" }
+    }
+
+    /// Ends the server as a power cut would.
+    public func crashServer() async { await server.crash() }
+
+    public func startServer() async throws {
+        server = try await EmbeddedPostgres.start(serverOptions, logger: Self.logger)
+    }
+
+    /// Lets the server and all its backends stand still.
+    public func freezeServer() { for pid in serverProcesses() { kill(pid, SIGSTOP) } }
+
+    public func thawServer() { for pid in serverProcesses() { kill(pid, SIGCONT) } }
+
+    /// The audit's complaints: empty where it has none.
+    public func audit() async throws -> String {
+        let program = try await TestProgram(["fsck"], environment: environment)
+        return try await program.end() == 0 ? "" : program.text
+    }
+
+    /// Ends everything.
+    public func close() async throws {
+        for program in programs.values where program.status == nil {
+            program.signal(SIGCONT)
+            program.signal(SIGKILL)
+        }
+        for program in programs.values { _ = try await program.end() }
+        await server.crash()
+    }
+
+    private func launch(_ name: String) async throws {
+        let parts = name.split(separator: " ")
+        var environment = environment
+        if parts[0] == "ingress" { environment["SCRIPTORIUM_PORT"] = "\(ports[Int(parts[1]) ?? 0])" }
+        programs[name] = try await TestProgram([String(parts[0])], environment: environment)
+    }
+
+    private func ready(_ name: String) async throws { _ = try await program(name).line(after: "ready ") }
+
+    /// The postmaster and its children.
+    private func serverProcesses() -> [pid_t] {
+        guard let postmaster = server.processID else { return [] }
+        return [postmaster] + Processes.children(of: postmaster)
+    }
+}
+
+/// What runs on this machine.
+public enum Processes {
+    public static func children(of parent: pid_t) -> [pid_t] { all.filter { self.parent(of: $0) == parent } }
+
+    /// All that descend from a process.
+    public static func descendants(of parent: pid_t) -> [pid_t] {
+        let children = children(of: parent)
+        return children + children.flatMap { descendants(of: $0) }
+    }
+
+    private static var all: [pid_t] {
+        guard let folder = opendir("/proc") else { return [] }
+        defer { closedir(folder) }
+        var found: [pid_t] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if let pid = pid_t(name) { found.append(pid) }
+        }
+        return found
+    }
+
+    private static func parent(of pid: pid_t) -> pid_t? {
+        guard let file = fopen("/proc/\(pid)/stat", "r") else { return nil }
+        defer { fclose(file) }
+        var buffer = [CChar](repeating: 0, count: 1024)
+        guard fgets(&buffer, 1024, file) != nil else { return nil }
+        // The name of the program, in parentheses, may hold spaces.
+        let text = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard let end = text.lastIndex(of: ")") else { return nil }
+        let fields = text[text.index(after: end)...].split(separator: " ")
+        return fields.count > 1 ? pid_t(fields[1]) : nil
+    }
+}
+
+/// A port of this machine that nobody listens on.
+public func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { Glibc.close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+        }
+    }
+    guard isBound else { throw NeverHappened(description: "no free port") }
+    return Int(UInt16(bigEndian: address.sin_port))
+}
