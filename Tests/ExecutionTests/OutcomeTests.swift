@@ -151,6 +151,17 @@ import Testing
         #expect(report.wall < .seconds(15))
     }
 
+    @Test(arguments: ["os._exit(0)", "os.kill(os.getpid(), 9)"])
+    func `A result that is cut off is no success`(_ end: String) async {
+        let report = await executor.run(
+            .python3, "import os, struct\nos.write(3, struct.pack('<IB', 100, 4) + b'{\"returned\"')\n\(end)")
+        guard case .violation(let why) = report.ending else {
+            Issue.record("\(report.ending)")
+            return
+        }
+        #expect(why == "the response was cut: the process ended after 11 of its 100 bytes")
+    }
+
     @Test func `The first result counts, and frames after it do not`() async {
         let source = """
             import os, struct

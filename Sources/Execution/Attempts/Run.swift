@@ -123,6 +123,9 @@ final class Run {
         hasProcessEnded = true
         channels?.frames.resume()
         channels?.frames.readRest()
+        if let (arrived, length) = channels?.frames.partOfResult {
+            decide(.violation("the response was cut: the process ended after \(arrived) of its \(length) bytes"))
+        }
         decide(.gone)
         channels?.output.readRest()
         channels?.error.readRest()

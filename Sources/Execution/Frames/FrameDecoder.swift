@@ -21,6 +21,12 @@ struct FrameDecoder {
     private var frame: (type: FrameType, length: Int)?
     private var payload: [UInt8] = []
 
+    /// How much of a result has arrived that is not whole yet, in bytes.
+    var partOfResult: (arrived: Int, length: Int)? {
+        guard let frame, frame.type == .result else { return nil }
+        return (payload.count, frame.length)
+    }
+
     init(resultLimit: Int) {
         self.resultLimit = resultLimit
         header.reserveCapacity(5)

@@ -16,6 +16,9 @@ final class FrameSocket {
     /// How many bytes have not left yet.
     private(set) var unsentBytes = 0
 
+    /// How much of a result has arrived that is not whole yet, in bytes.
+    var partOfResult: (arrived: Int, length: Int)? { decoder.partOfResult }
+
     private let descriptor: Descriptor
     private var decoder: FrameDecoder
     private var watch: Poller.Watch?
