@@ -84,6 +84,25 @@ import Testing
         }
     }
 
+    @Test func `A runtime that crashes says why, and nothing of its own inside`() async {
+        let host = TestHost()
+        let report = await executor.run(
+            .nodejs, "console.error('before'); const all = []; while (true) all.push(Buffer.alloc(1 << 20, 1));",
+            host: host)
+        guard case .crashed(6, let line) = report.ending else {
+            Issue.record("\(report.ending)")
+            return
+        }
+        #expect(line?.hasPrefix("FATAL ERROR: ") == true)
+        #expect(line?.hasSuffix("out of memory") == true)
+        #expect(host.lines.map(\.text) == ["before", "", line])
+        guard case .crashed(6, nil) = await executor.run(.nodejs, "process.abort();", host: host).ending else {
+            Issue.record("process.abort: \(report.ending)")
+            return
+        }
+        #expect(host.lines.count == 3)
+    }
+
     @Test(arguments: ScriptLanguage.allCases)
     func `The processor time and the memory are told`(_ language: ScriptLanguage) async {
         let sources = Sources(

@@ -66,7 +66,7 @@ final class Run {
     private var cpuBefore = Duration.zero
 
     private var budget: LogBudget
-    private var lastErrorLine: String?
+    private var lastWords = LastWords()
     private var calls = 0
     private var unanswered = 0
     private var unansweredBytes = 0
@@ -186,7 +186,7 @@ final class Run {
     }
 
     private func write(_ line: String, _ stream: LogLine.Stream) {
-        if stream == .stderr, !line.isEmpty { lastErrorLine = line }
+        guard stream != .stderr || lastWords.hear(line) else { return }
         let wasCut = budget.isCut
         if let kept = budget.keep(line) { log(LogLine(stream: stream, text: kept)) }
         if budget.isCut, !wasCut {
@@ -231,7 +231,7 @@ final class Run {
         let now = PollExecutor.now
         let ended = Ended(
             outcome: outcome, exit: exit, cpu: max(.zero, (exit?.cpu ?? cpuBefore) - cpuBefore),
-            wall: begun == 0 ? .zero : .nanoseconds(Int64(now - begun)), lastErrorLine: lastErrorLine,
+            wall: begun == 0 ? .zero : .nanoseconds(Int64(now - begun)), lastErrorLine: lastWords.text,
             logTruncated: budget.isCut)
         self.ended = ended
         process = nil

@@ -40,7 +40,10 @@ enum ScriptFailure: Error {
         case .returned(let error):
             return ServiceError(500, Self.returnedMessage(error))
         case .exit(let code, let line):
-            let detail = line.map { " \($0)" } ?? ""
+            var detail = line.map { " \($0)" } ?? ""
+            if detail.hasSuffix("out of memory") {
+                detail += ". Its limit memory_bytes is probably reached: let the script hold less at once."
+            }
             return ServiceError(500, "Executed command returned with error code: \(code)\(detail)")
         case .limit(let hit):
             let isTime = hit.key.hasSuffix("wall_seconds")
