@@ -34,6 +34,33 @@ import Testing
         #expect(returned.header("X-C") == "d")
     }
 
+    @Test func aResponseHasSoManyHeadersAndNoMore() async throws {
+        let script = "return {'content': 1, 'headers': {f'X-{n}': 'v' * %s for n in range(%s)}}"
+        func reply(_ count: Int, of bytes: Int) async throws -> HTTPReply {
+            try await answer(
+                "headers-\(count)-\(bytes)", "python3",
+                script.replacing("%s for", with: "\(bytes) for").replacing("%s", with: "\(count)"))
+        }
+        #expect(try await reply(90, of: 300).header("X-89")?.count == 300)
+        for (count, bytes) in [(5000, 1), (90, 400)] {
+            let refused = try await reply(count, of: bytes)
+            #expect(refused.status == 500)
+            #expect(refused.text.contains("at most 100 with 32 KiB together"), "\(refused.text)")
+        }
+        let printed = try await answer(
+            "headers-exit", "php", "for ($n = 0; $n < 5000; $n++) header(\"X-$n: v\"); exit('text');")
+        #expect(printed.text.contains("at most 100"), "\(printed.text)")
+    }
+
+    @Test func aScriptThatIsOutOfMemoryHearsOfTheLimit() async throws {
+        let reply = try await answer(
+            "hoarder", "nodejs", "const all = []; while (true) all.push(Buffer.alloc(1 << 20, 1));")
+        #expect(reply.status == 500)
+        #expect(reply.text.contains("134 FATAL ERROR"), "\(reply.text)")
+        #expect(reply.text.contains("memory_bytes"))
+        #expect(!reply.text.contains("0x"))
+    }
+
     @Test func aResponseWithAKeyResponseIsABody() async throws {
         let kept = try await answer("nested", "python3", "event.response = {'response': 'ok', 'id': 1}")
         #expect(kept.text == #"{"response":"ok","id":1}"#)

@@ -59,7 +59,7 @@ struct ResultReading {
         if let error = result.error { throw .script(error) }
         if let exception = result.exception, !isEmpty(exception) { throw .exception(exception) }
         if let body = result.rawBody {
-            return Rendering.raw(body, headers: result.headers)
+            return try bounded(Rendering.raw(body, headers: result.headers))
         }
         if let returned = result.returned, !isEmpty(returned) {
             if let error = returned["error"], !error.isNull { throw .returned(error) }
@@ -88,10 +88,25 @@ struct ResultReading {
         extra: [(name: String, value: String)] = []
     ) throws(ScriptFailure) -> ServiceResponse {
         let rendering = Rendering(accept: call.request.header("accept"))
-        let response = rendering.response(
-            content: content, status: status, contentType: contentType, headers: headers, extra: extra)
+        return try bounded(
+            rendering.response(
+                content: content, status: status, contentType: contentType, headers: headers, extra: extra))
+    }
+
+    /// What a client and what stands between can be expected to take.
+    private static let mostHeaders = 100
+    private static let mostHeaderBytes = 32 << 10
+
+    private func bounded(_ response: ServiceResponse) throws(ScriptFailure) -> ServiceResponse {
         guard response.body.count <= call.limits.responseBytes else {
             throw .limit(LimitHit(key: "response_bytes", value: "\(call.limits.responseBytes) bytes"))
+        }
+        let bytes = response.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+        guard response.headers.count <= Self.mostHeaders, bytes <= Self.mostHeaderBytes else {
+            let most = "\(Self.mostHeaders) with \(Self.mostHeaderBytes >> 10) KiB together"
+            let message =
+                "The response has \(response.headers.count) headers with \(bytes) bytes: at most \(most) are sent"
+            throw .script(ScriptError(kind: .result, message: message))
         }
         return response
     }
