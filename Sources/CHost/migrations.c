@@ -18,12 +18,16 @@ static const char m0003[] = {
 static const char m0004[] = {
 #embed "../../migrations/0004_jobs.sql"
     EMBED_END};
+static const char m0005[] = {
+#embed "../../migrations/0005_operator.sql"
+    EMBED_END};
 
 static const struct host_migration all[] = {
     {"0001_roles.sql", m0001},
     {"0002_catalog.sql", m0002},
     {"0003_queue.sql", m0003},
     {"0004_jobs.sql", m0004},
+    {"0005_operator.sql", m0005},
 };
 
 struct host_migration host_migration_at(size_t index) {

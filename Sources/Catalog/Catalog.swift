@@ -13,7 +13,7 @@ public final class Catalog: Service, Sendable {
     let database: Database
     let keyRing: SecretKeyRing
     private let listener: Listener
-    private let logger: Logger
+    let logger: Logger
     private let clock = ContinuousClock()
     private let cache = Mutex(CatalogCache())
 
@@ -34,6 +34,7 @@ public final class Catalog: Service, Sendable {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.follow() }
                 group.addTask { await self.clearAway() }
+                group.addTask { await self.dropEndedTenants() }
             }
         }
     }
@@ -46,6 +47,7 @@ public final class Catalog: Service, Sendable {
                     _ = try sql.execute(SystemStatements.forgetChanges)
                     _ = try sql.execute(SystemStatements.forgetTokens)
                 }
+                try await closeUsageDays()
             } catch {
                 logger.debug("catalogue not cleared", metadata: ["error": "\(error)"])
             }
@@ -119,7 +121,8 @@ public final class Catalog: Service, Sendable {
     public func nobody() throws -> TenantSnapshot {
         TenantSnapshot(
             id: TenantID(rawValue: 0), name: "", label: "", suspended: false, quotas: Quotas(),
-            dataKey: try keyRing.makeDataKey().key, apps: [:], roles: [:], services: [:], revokedTokens: [])
+            createdAt: Timestamp(microseconds: 0), dataKey: try keyRing.makeDataKey().key, apps: [:], roles: [:],
+            services: [:], revokedTokens: [])
     }
 
     /// An account of the tenant; nil where there is none.

@@ -1,4 +1,5 @@
 import Core
+import Database
 import FoundationEssentials
 import JWTKit
 
@@ -13,6 +14,8 @@ public struct SessionTokens: Sendable {
     public struct Claims: Sendable {
         public let id: JobID
         public let tenant: TenantName
+        /// When that tenant was made: another one may have had the name before it.
+        public let tenantCreated: Timestamp
         public let account: Int64
         public let issued: Date
         public let expires: Date
@@ -28,6 +31,7 @@ public struct SessionTokens: Sendable {
         var sub: String
         var jti: String
         var tenant: String
+        var born: Int64
         var iat: Double
         var exp: Double
 
@@ -50,12 +54,15 @@ public struct SessionTokens: Sendable {
     }
 
     /// A token for an account, and when it expires.
-    public func issue(tenant: String, account: Int64, now: Date) async throws -> (token: String, expires: Date) {
+    public func issue(
+        tenant: String, created: Timestamp, account: Int64, now: Date
+    ) async throws -> (token: String, expires: Date) {
         let expires = Date(timeIntervalSince1970: (now.timeIntervalSince1970 + Self.lifetime).rounded(.down))
         let payload = Payload(
             iss: Self.issuer, sub: String(account),
             jti: JobID(milliseconds: UInt64(now.timeIntervalSince1970 * 1000)).description, tenant: tenant,
-            iat: now.timeIntervalSince1970.rounded(.down), exp: expires.timeIntervalSince1970)
+            born: created.microseconds, iat: now.timeIntervalSince1970.rounded(.down),
+            exp: expires.timeIntervalSince1970)
         return (try await keys.sign(payload, kid: newest), expires)
     }
 
@@ -68,7 +75,8 @@ public struct SessionTokens: Sendable {
             let account = Int64(payload.sub)
         else { throw .invalid }
         let claims = Claims(
-            id: id, tenant: tenant, account: account, issued: Date(timeIntervalSince1970: payload.iat),
+            id: id, tenant: tenant, tenantCreated: Timestamp(microseconds: payload.born), account: account,
+            issued: Date(timeIntervalSince1970: payload.iat),
             expires: Date(timeIntervalSince1970: payload.exp))
         guard now < claims.expires || expired && now < claims.issued.addingTimeInterval(Self.refreshWindow) else {
             throw .expired

@@ -3,7 +3,11 @@ import Database
 
 extension TenantSnapshot {
     private static let tenantRow = Statement(
-        "catalog_tenant", "select name, label, suspended, quotas, data_key from tenant where id = $1::bigint")
+        "catalog_tenant",
+        """
+        select name, label, suspended, quotas, data_key, created_at from tenant
+        where id = $1::bigint and deleted_at is null
+        """)
     private static let appRows = Statement(
         "catalog_apps",
         "select id, name, description, is_active, key_hash, role from app where tenant = $1::bigint")
@@ -33,11 +37,11 @@ extension TenantSnapshot {
     static func load(_ id: TenantID, from database: Database, keyRing: SecretKeyRing) async throws -> TenantSnapshot? {
         try await database.tenant(id).read { sql in
             guard let row = try sql.query(tenantRow, id.rawValue).first else { return nil }
-            let (name, label, suspended, quotas, wrapped) = try row.decode(
-                String.self, String.self, Bool.self, String.self, [UInt8].self)
+            let (name, label, suspended, quotas, wrapped, createdAt) = try row.decode(
+                String.self, String.self, Bool.self, String.self, [UInt8].self, Timestamp.self)
             return TenantSnapshot(
                 id: id, name: name, label: label, suspended: suspended,
-                quotas: Quotas(json: JSONText(trusted: quotas)),
+                quotas: Quotas(json: JSONText(trusted: quotas)), createdAt: createdAt,
                 dataKey: try dataKey(wrapped, keyRing),
                 apps: try apps(sql, id), roles: try roles(sql, id), services: try services(sql, id),
                 revokedTokens: Set(

@@ -1,4 +1,5 @@
 import Core
+import Database
 
 /// A tenant with what belongs to it, as one transaction saw it. The sources of scripts and the accounts are not in it.
 public struct TenantSnapshot: Sendable {
@@ -7,6 +8,8 @@ public struct TenantSnapshot: Sendable {
     public let label: String
     public let suspended: Bool
     public let quotas: Quotas
+    /// Tells it from an earlier tenant of the same name.
+    public let createdAt: Timestamp
     /// Seals what the tenant stores.
     public let dataKey: DataKey
     public let apps: [Int64: App]

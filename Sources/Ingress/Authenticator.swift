@@ -57,6 +57,10 @@ struct Authenticator: Sendable {
         guard claims.tenant.text == caller.tenant.name else {
             throw ServiceError.unauthorized("The session token and the API Key belong to different tenants.")
         }
+        // A tenant that is gone may have had the same name, and accounts with the same numbers.
+        guard claims.tenantCreated == caller.tenant.createdAt else {
+            throw ServiceError.unauthorized("Invalid session token. Sign in again with POST /api/v2/user/session.")
+        }
         guard !caller.tenant.revokedTokens.contains(claims.id) else {
             throw ServiceError.unauthorized("The session of this token was ended. Sign in again.")
         }

@@ -1,10 +1,12 @@
 import Catalog
 import Core
+import Database
 import FoundationEssentials
 import Testing
 
 @Suite struct SessionTokenTests {
     private let key = SecretKeyRing.generate()
+    private let born = Timestamp(microseconds: 1_700_000_000_123_456)
     private let now = Date(timeIntervalSince1970: 1_800_000_000)
 
     private func tokens(_ keys: String? = nil) async throws -> SessionTokens {
@@ -24,9 +26,10 @@ import Testing
 
     @Test func aTokenSaysWhoItIsFor() async throws {
         let tokens = try await tokens()
-        let (token, expires) = try await tokens.issue(tenant: "acme", account: 7, now: now)
+        let (token, expires) = try await tokens.issue(tenant: "acme", created: born, account: 7, now: now)
         let claims = try await tokens.verify(token, now: now)
         #expect(claims.tenant.text == "acme")
+        #expect(claims.tenantCreated == born)
         #expect(claims.account == 7)
         #expect(claims.expires == expires)
         #expect(expires.timeIntervalSince(now) == SessionTokens.lifetime)
@@ -34,7 +37,7 @@ import Testing
 
     @Test func aTokenExpiresAndCanThenOnlyBeRefreshed() async throws {
         let tokens = try await tokens()
-        let (token, expires) = try await tokens.issue(tenant: "acme", account: 7, now: now)
+        let (token, expires) = try await tokens.issue(tenant: "acme", created: born, account: 7, now: now)
         #expect(await refusal(tokens, token, at: expires.addingTimeInterval(-1)) == nil)
         #expect(await refusal(tokens, token, at: expires) == .expired)
         #expect(await refusal(tokens, token, at: expires, expired: true) == nil)
@@ -44,8 +47,9 @@ import Testing
 
     @Test func aForgedTokenIsRefused() async throws {
         let tokens = try await tokens()
-        let (token, _) = try await tokens.issue(tenant: "acme", account: 7, now: now)
-        let (foreign, _) = try await self.tokens(SecretKeyRing.generate()).issue(tenant: "acme", account: 7, now: now)
+        let (token, _) = try await tokens.issue(tenant: "acme", created: born, account: 7, now: now)
+        let (foreign, _) = try await self.tokens(SecretKeyRing.generate()).issue(
+            tenant: "acme", created: born, account: 7, now: now)
         #expect(await refusal(tokens, foreign, at: now) == .invalid)
         let parts = token.split(separator: ".").map(String.init)
         // {"alg":"none","typ":"JWT"}
@@ -56,7 +60,7 @@ import Testing
     }
 
     @Test func anOldKeyOfTheRingStillVerifies() async throws {
-        let (token, _) = try await tokens().issue(tenant: "acme", account: 7, now: now)
+        let (token, _) = try await tokens().issue(tenant: "acme", created: born, account: 7, now: now)
         let rotated = try await tokens("\(SecretKeyRing.generate()),\(key)")
         #expect(await refusal(rotated, token, at: now) == nil)
     }

@@ -71,7 +71,7 @@ struct SessionResource {
         _ account: Account, _ request: ServiceRequest, _ caller: Caller
     ) async throws -> ServiceResponse {
         let (token, expires) = try await platform.tokens.issue(
-            tenant: caller.tenant.name, account: account.id, now: Date())
+            tenant: caller.tenant.name, created: caller.tenant.createdAt, account: account.id, now: Date())
         return .json(view(account, token, expires, request, caller))
     }
 
