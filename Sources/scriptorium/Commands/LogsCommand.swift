@@ -58,6 +58,7 @@ struct LogsCommand: AsyncParsableCommand {
                 failures = 0
             } catch let failure as ClientFailure where [.unreachable, .later].contains(failure.status) {
                 failures += 1
+                if failures == 1 { progress("The connection is gone; trying again.") }
                 // About two minutes in all.
                 guard failures < 35 else { throw failure }
             }
@@ -106,8 +107,15 @@ struct LogsCommand: AsyncParsableCommand {
 
     private func end(_ job: JSONText) throws {
         let status = job["status"]?.string ?? ""
-        guard status != "succeeded" else { return }
-        let cause = job["error"]?["message"]?.string.map { ": \($0)" } ?? "."
-        throw ClientFailure(ExitStatus(jobStatus: status), "The job has \(status)\(cause)", body: nil)
+        let end =
+            switch status {
+            case "succeeded": ""
+            case "failed": "The job failed"
+            case "expired": "The job expired"
+            default: "The job was \(status)"
+            }
+        guard !end.isEmpty else { return }
+        throw ClientFailure(
+            ExitStatus(jobStatus: status), end + (job["error"]?["message"]?.string.map { ": \($0)" } ?? "."))
     }
 }
