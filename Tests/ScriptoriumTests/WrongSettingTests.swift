@@ -94,6 +94,18 @@ import Testing
         }
     }
 
+    @Test func theDoctorNamesAllThatIsWrong() async throws {
+        let text = try await refusal(
+            ["doctor"],
+            ["SCRIPTORIUM_PORT": "none", "SCRIPTORIUM_LOG_LEVEL": "loud", "SCRIPTORIUM_PHP_PATH": "/nowhere"])
+        for name in ["PORT", "LOG_LEVEL", "PHP_PATH"] { #expect(text.contains("SCRIPTORIUM_" + name), "\(text)") }
+        var environment = try await right()
+        environment["SCRIPTORIUM_DATABASE_URL"] = "host=/nowhere"
+        let doctor = try await TestProgram(["doctor"], environment: environment)
+        #expect(try await doctor.end() == 0)
+        #expect(doctor.text.contains("SCRIPTORIUM_DATABASE_URL: /nowhere:5432 does not answer"), "\(doctor.text)")
+    }
+
     @Test func aDatabaseThatIsAwayIsWaitedFor() async throws {
         var environment = try await right()
         let url = try #require(environment["SCRIPTORIUM_DATABASE_URL"])

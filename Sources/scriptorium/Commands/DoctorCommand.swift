@@ -9,14 +9,22 @@ import Logging
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Says what is missing or weak on this machine, and what to do about it.",
-        discussion: "The exit code is 0 where scripts of at least one language can run, else 1.")
+        discussion:
+            "The exit code is 0 where the settings are right and scripts of at least one language can run, else 1.")
 
     @OptionGroup var role: RoleOptions
 
     func run() async throws {
         let settings = try await Settings(file: role.config)
-        var logger = try settings.logger()
-        logger.logLevel = .critical
+        let logger = Logger(label: "scriptorium") { _ in SwiftLogNoOpLogHandler() }
+        // 'dev' needs neither a database nor a key.
+        let isConfigured = settings.text(.databaseURL) != nil
+        let problems = settings.problems(server: isConfigured ? nil : "")
+        for problem in problems { report("--", "settings", "\(problem)") }
+        guard problems.isEmpty else {
+            report("  ", "", "The rest is looked at when the settings are right.")
+            throw ExitCode(1)
+        }
         let isAble = try await interpreters(settings, logger)
         await postgres(settings, logger)
         sandbox()
@@ -44,6 +52,12 @@ struct DoctorCommand: AsyncParsableCommand {
                 report("ok", found.language.label, "\(found.version ?? "") at \(found.path ?? "")")
             }
         }
+        do {
+            try settings.check(reports)
+        } catch {
+            report("--", "settings", "\(error)")
+            return false
+        }
         return reports.contains { $0.problem == nil }
     }
 
@@ -53,11 +67,14 @@ struct DoctorCommand: AsyncParsableCommand {
         } catch {
             report("--", "PostgreSQL", "\(error)")
         }
-        guard let url = settings.text(.listenURL) ?? settings.text(.databaseURL) else {
+        guard settings.text(.databaseURL) != nil else {
             report("  ", "database", "SCRIPTORIUM_DATABASE_URL is not set; 'scriptorium dev' needs none")
             return
         }
         do {
+            let options = try settings.database(as: "doctor")
+            try await settings.waitForDatabase(options, logger: logger, limit: .zero)
+            let url = options.listenURL ?? options.url
             let migrator = Migrator(url: url, migrations: Migration.embedded, logger: logger)
             let missing = try await migrator.status().count { $0.appliedAt == nil }
             report(

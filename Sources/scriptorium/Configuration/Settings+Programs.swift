@@ -45,12 +45,23 @@ extension Settings {
     /// - Parameter server: the URL of a server of our own; nil where the database is configured.
     /// - Throws: ``Invalid``, which names the first that is wrong.
     func check(server: String? = nil) throws {
-        _ = try logger()
-        _ = try database(url: server, as: "check")
-        if server == nil || text(.secretKey) != nil { _ = try keyRing() }
-        _ = try ingress()
-        _ = try worker()
-        _ = try platform()
-        _ = try execution(isWorker: true)
+        if let problem = problems(server: server).first { throw problem }
+    }
+
+    /// What is wrong with the settings, each of them looked at by itself.
+    func problems(server: String? = nil) -> [any Error] {
+        var looks: [() throws -> Void] = [
+            { _ = try logger() }, { _ = try database(url: server, as: "check") }, { _ = try ingress() },
+            { _ = try worker() }, { _ = try platform() }, { _ = try execution(isWorker: true) },
+        ]
+        if server == nil || text(.secretKey) != nil { looks.append { _ = try keyRing() } }
+        return looks.compactMap { look in
+            do {
+                try look()
+                return nil
+            } catch {
+                return error
+            }
+        }
     }
 }
