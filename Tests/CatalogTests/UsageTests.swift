@@ -24,8 +24,17 @@ import Testing
         where tenant = $1::bigint and not exists (select from result r where r.id = job.id and r.created_at = job.created_at)
         limit $2::integer
         """)
+    private static let insertAttempts = Statement(
+        "test_insert_attempts",
+        """
+        insert into attempt (id, created_at, tenant, attempt, worker, status, started_at, finished_at, cpu_us)
+        select id, created_at, tenant, 1, 1, 5, created_at, created_at + interval '0.5 seconds', 500 from result
+        where tenant = $1::bigint
+        on conflict do nothing
+        """)
     private static let close = Statement("test_close_day", "select close_usage_day_1($1::text::date, false)")
     private static let dropResults = Statement("test_drop_results", "delete from result where tenant = $1::bigint")
+    private static let dropAttempts = Statement("test_drop_attempts", "delete from attempt where tenant = $1::bigint")
     private static let dropJobs = Statement("test_drop_jobs", "delete from job where tenant = $1::bigint")
 
     private let day = "2026-03-05"
@@ -39,6 +48,7 @@ import Testing
         try await here.database.system.transaction { sql in
             try sql.execute(Self.insertJobs, tenant.rawValue, noon, jobs)
             try sql.execute(Self.insertResults, tenant.rawValue, ended)
+            try sql.execute(Self.insertAttempts, tenant.rawValue)
         }
     }
 
@@ -60,7 +70,7 @@ import Testing
             #expect(try await sums(here, acme).count == 2)
             try await insert(here, acme, 0, ended: 10)
             let expected = [
-                "2026-03-05 service-0 2 4 500 2000 6 24", "2026-03-05 service-1 2 4 500 2000 4 24",
+                "2026-03-05 service-0 2 4 1500 3000 6 24", "2026-03-05 service-1 2 4 1500 3000 4 24",
             ]
             #expect(try await sums(here, acme) == expected)
             #expect(try await close(here))
@@ -71,10 +81,11 @@ import Testing
             // The sums outlive what they were made of.
             try await here.database.system.transaction { sql in
                 try sql.execute(Self.dropResults, acme.rawValue)
+                try sql.execute(Self.dropAttempts, acme.rawValue)
                 try sql.execute(Self.dropJobs, acme.rawValue)
             }
             #expect(try await sums(here, acme) == expected)
-            #expect(try await sums(here, other) == ["2026-03-05 service-1 1 2 250 1000 1 12"])
+            #expect(try await sums(here, other) == ["2026-03-05 service-1 1 2 750 1500 1 12"])
         }
     }
 
