@@ -33,6 +33,7 @@ public struct QueueAudit: Sendable {
         ),
         ("one_tenant", "all rows of a job belong to the tenant of the job", SystemStatements.auditTenants),
         ("attempts", "the attempts of a job are counted without gaps", SystemStatements.auditAttempts),
+        ("usage", "the usage that is kept of a day is the sum of its finished attempts", SystemStatements.auditUsage),
         ("idempotency", "an idempotency key names a job of its own tenant", SystemStatements.auditKeys),
     ]
 

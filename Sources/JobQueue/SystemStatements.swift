@@ -91,18 +91,23 @@ enum SystemStatements {
             select id from ready union all select id from run union all select id from delayed
             union all select id from result
         )
-        select j.id from job j left join place p on p.id = j.id group by j.id having count(p.id) <> 1
+        select j.id
+        from job j
+        left join place p on p.id = j.id
+        where exists (select from tenant t where t.id = j.tenant and t.deleted_at is null)
+        group by j.id having count(p.id) <> 1
         """)
 
     static let auditOrphans = Statement(
         "audit_orphans",
         """
         select r.id from (
-            select id, created_at from ready union all select id, created_at from run
-            union all select id, created_at from delayed union all select id, created_at from result
-            union all select id, created_at from attempt union all select id, created_at from log
+            select id, created_at, tenant from ready union all select id, created_at, tenant from run
+            union all select id, created_at, tenant from delayed union all select id, created_at, tenant from result
+            union all select id, created_at, tenant from attempt union all select id, created_at, tenant from log
         ) as r
         where not exists (select from job j where j.id = r.id and j.created_at = r.created_at)
+            and not exists (select from tenant t where t.id = r.tenant and t.deleted_at is not null)
         """)
 
     static let auditTenants = Statement(
@@ -139,6 +144,7 @@ enum SystemStatements {
         join past p on p.id = j.id
         left join recorded a on a.id = j.id
         where j.summary is not null
+            and exists (select from tenant t where t.id = j.tenant and t.deleted_at is null)
             and (coalesce(a.count, 0) <> p.past or coalesce(a.last, 0) <> p.past
                 or coalesce(a.distinct_count, 0) <> p.past)
         """)
@@ -149,6 +155,30 @@ enum SystemStatements {
         select i.job from idempotency i
         left join job j on j.id = i.job
         where j.tenant is distinct from i.tenant and i.expires_at > now()
+        """)
+
+    /// The sums of days that are kept, against what the attempts of those days say. A day whose jobs are dropped has
+    /// nothing to be compared with.
+    static let auditUsage = Statement(
+        "audit_usage",
+        """
+        with ended as (
+            select r.id, r.created_at, r.tenant, 1 as jobs, (r.started_at is not null)::integer as attempts from result r
+            union all
+            select a.id, a.created_at, a.tenant, 0, 1 from attempt a
+        ), seen as (
+            select (j.created_at at time zone 'UTC')::date as day, e.tenant, j.service, sum(e.jobs) as jobs,
+                sum(e.attempts) as attempts, min(j.id::text)::uuid as example
+            from ended e
+            join job j on j.id = e.id and j.created_at = e.created_at
+            join tenant t on t.id = e.tenant and t.deleted_at is null
+            group by 1, 2, 3
+        )
+        select s.example
+        from seen s
+        join usage_day d on d.day = s.day
+        left join usage u on u.day = s.day and u.tenant = s.tenant and u.service = s.service
+        where u.jobs is distinct from s.jobs or u.attempts is distinct from s.attempts
         """)
 
     /// Now by the database's clock.

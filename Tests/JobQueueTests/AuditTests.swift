@@ -50,6 +50,13 @@ import Testing
         ("update run set tenant = 2", "one_tenant"),
         ("delete from attempt", "attempts"),
         ("update run set attempt = 3", "attempts"),
+        (
+            """
+            with day as (insert into usage_day (day) select distinct (created_at at time zone 'UTC')::date from job returning day)
+            insert into usage (tenant, day, service, jobs, attempts, run_us, cpu_us, request_bytes, response_bytes)
+            select 1, day, 'math', 9, 9, 0, 0, 0, 0 from day
+            """, "usage"
+        ),
         ("update idempotency set job = gen_random_uuid()", "idempotency"),
     ]
 
