@@ -1,6 +1,10 @@
 /// What was waited for did not come.
 public struct NeverHappened: Error, CustomStringConvertible {
     public let description: String
+
+    public init(description: String) {
+        self.description = description
+    }
 }
 
 /// Waits until `condition` holds: the one place where tests wait.
