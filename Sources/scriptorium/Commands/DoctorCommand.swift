@@ -21,15 +21,11 @@ struct DoctorCommand: AsyncParsableCommand {
         let isConfigured = settings.text(.databaseURL) != nil
         let problems = settings.problems(server: isConfigured ? nil : "")
         for problem in problems { report("--", "settings", "\(problem)") }
-        guard problems.isEmpty else {
-            report("  ", "", "The rest is looked at when the settings are right.")
-            throw ExitCode(1)
-        }
-        let isAble = try await interpreters(settings, logger)
+        let isAble = await interpreters(settings, logger)
         await postgres(settings, logger)
         sandbox()
         limits()
-        if !isAble { throw ExitCode(1) }
+        if !isAble || !problems.isEmpty { throw ExitCode(1) }
     }
 
     private func report(_ mark: String, _ subject: String, _ text: String) {
@@ -37,13 +33,21 @@ struct DoctorCommand: AsyncParsableCommand {
         say("\(mark)  \(subject)\(pad)\(text)")
     }
 
-    private func interpreters(_ settings: Settings, _ logger: Logger) async throws -> Bool {
-        let executor = ScriptExecutor(try settings.execution(isWorker: false), logger: logger)
-        let reports = try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await executor.run() }
-            let reports = try await executor.whenReady()
-            group.cancelAll()
-            return reports
+    private func interpreters(_ settings: Settings, _ logger: Logger) async -> Bool {
+        // Paths that are wrong are reported already.
+        guard let options = try? settings.execution(isWorker: false) else { return false }
+        let executor = ScriptExecutor(options, logger: logger)
+        let reports: [InterpreterReport]
+        do {
+            reports = try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await executor.run() }
+                let reports = try await executor.whenReady()
+                group.cancelAll()
+                return reports
+            }
+        } catch {
+            report("--", "interpreters", "\(error)")
+            return false
         }
         for found in reports {
             if let problem = found.problem {
