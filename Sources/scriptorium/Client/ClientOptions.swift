@@ -35,11 +35,17 @@ struct ClientOptions: ParsableArguments {
         }
     }
 
-    private func installation() throws -> Installation {
+    private func installation() throws(ClientFailure) -> Installation {
         let file = Credentials(file: credentials)
+        guard file != nil || credentials == Credentials.standardPath else {
+            throw ClientFailure(
+                .usage, "'\(credentials)' of --credentials is not there, or is not a file that 'scriptorium dev' wrote."
+            )
+        }
         let environment = ProcessInfo.processInfo.environment
         guard let url = url ?? file?.url ?? environment["SCRIPTORIUM_URL"] else {
-            throw ValidationError(
+            throw ClientFailure(
+                .usage,
                 "There is no '\(credentials)'. Start 'scriptorium dev' first, or give --credentials FILE, or set"
                     + " SCRIPTORIUM_URL and SCRIPTORIUM_API_KEY.")
         }
@@ -52,10 +58,4 @@ struct ClientOptions: ParsableArguments {
             admin: known.map { Installation.Admin(tenant: $0.tenant, email: $0.adminEmail, password: $0.adminPassword) }
         )
     }
-}
-
-/// How a verb prints what it has found.
-struct FormatOptions: ParsableArguments {
-    @Flag(help: "Prints JSON, a list as one object a line, errors as one object on stderr.")
-    var json = false
 }

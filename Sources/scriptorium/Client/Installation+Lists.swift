@@ -25,34 +25,3 @@ extension Installation {
         return elements
     }
 }
-
-/// A name or value as a part of a URL.
-enum PathText {
-    static func encoded(_ text: String) -> String {
-        var out = ""
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."),
-                UInt8(ascii: "~"):
-                out.unicodeScalars.append(Unicode.Scalar(byte))
-            default: out += "%" + Hex.encode([byte]).uppercased()
-            }
-        }
-        return out
-    }
-}
-
-/// Prints one object.
-func say(_ object: JSONText, _ format: FormatOptions) {
-    say(format.json ? object.text : Table.facts(object))
-}
-
-/// Prints a list: in JSON one object a line, else a table of these keys.
-func say(_ list: [JSONText], _ format: FormatOptions, _ keys: [String]) {
-    if format.json {
-        for element in list { say(element.text) }
-    } else {
-        say(Table(list, keys).text)
-    }
-}

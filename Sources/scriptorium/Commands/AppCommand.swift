@@ -1,6 +1,5 @@
 import ArgumentParser
 import Core
-import FoundationEssentials
 
 /// `scriptorium app`
 struct AppCommand: AsyncParsableCommand {

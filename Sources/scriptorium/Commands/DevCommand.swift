@@ -52,7 +52,7 @@ struct DevCommand: AsyncParsableCommand {
         if settings.text(.logLevel) == nil { logger.logLevel = .warning }
         raiseFileLimit()
         let directory = try dataDirectory()
-        try settings.check(server: "")
+        try settings.check(ownServer: true)
         let credentialsFile = directory + "/credentials.json"
         let postgres = try await EmbeddedPostgres.start(
             EmbeddedPostgresOptions(dataDirectory: directory + "/postgres", fresh: fresh), logger: logger,

@@ -19,7 +19,7 @@ struct DoctorCommand: AsyncParsableCommand {
         let logger = Logger(label: "scriptorium") { _ in SwiftLogNoOpLogHandler() }
         // 'dev' needs neither a database nor a key.
         let isConfigured = settings.text(.databaseURL) != nil
-        let problems = settings.problems(server: isConfigured ? nil : "")
+        let problems = settings.problems(ownServer: !isConfigured)
         for problem in problems { report("--", "settings", "\(problem)") }
         let isAble = await interpreters(settings, logger)
         await postgres(settings, logger)

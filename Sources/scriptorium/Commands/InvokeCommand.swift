@@ -1,7 +1,6 @@
 import ArgumentParser
 import Core
 import FoundationEssentials
-import Glibc
 import Outbound
 
 /// `scriptorium invoke`

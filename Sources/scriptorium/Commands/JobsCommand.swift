@@ -1,6 +1,5 @@
 import ArgumentParser
 import Core
-import Database
 import Outbound
 
 /// `scriptorium jobs`
@@ -141,53 +140,6 @@ struct JobsCommand: AsyncParsableCommand {
                     throw status.exitCode
                 }
             }
-        }
-    }
-}
-
-/// One wait of a longer one.
-enum Wait {
-    /// Whole seconds until `deadline`, as many as the server waits in one call at most.
-    static func part(until deadline: ContinuousClock.Instant) -> Int {
-        let left = (deadline - .now) / .seconds(1)
-        return max(0, min(30, Int(left.rounded(.up))))
-    }
-}
-
-extension Installation {
-    func job(_ id: String, wait: Int) async throws -> JSONText {
-        try await json(
-            "GET", JobsCommand.path(id) + (wait > 0 ? "?wait=\(wait)" : ""), as: .app, timeout: .seconds(wait + 30))
-    }
-
-    static func hasEnded(_ job: JSONText) -> Bool {
-        !["queued", "running"].contains(job["status"]?.string ?? "")
-    }
-}
-
-/// An HTTP answer as one object.
-enum AnswerView {
-    static func json(_ reply: HTTPReply) -> JSONText {
-        let body = (try? JSONText(checking: reply.body)) ?? .string(reply.text)
-        let headers = reply.headers.map { ($0.name, JSONText.string($0.value)) }
-        return .object([("status", .integer(reply.status)), ("headers", .object(headers)), ("body", body)])
-    }
-}
-
-/// A moment as the command line has it: RFC 3339, or how long ago.
-struct Moment: ExpressibleByArgument {
-    let text: String
-
-    init?(argument: String) {
-        let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86400]
-        if let unit = argument.last.flatMap({ units[$0] }), let number = Int64(argument.dropLast()),
-            (0...36_500).contains(number / (86400 / unit))
-        {
-            text = (Timestamp.now + .seconds(-number * unit)).description
-        } else if argument.wholeMatch(of: /\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}.*)?/) != nil {
-            text = argument
-        } else {
-            return nil
         }
     }
 }

@@ -42,19 +42,19 @@ extension Settings {
     }
 
     /// Looks at every setting, also at those of other roles: all processes are given the same.
-    /// - Parameter server: the URL of a server of our own; nil where the database is configured.
+    /// - Parameter ownServer: `dev` has a server of its own, and makes a key where none is given.
     /// - Throws: ``Invalid``, which names the first that is wrong.
-    func check(server: String? = nil) throws {
-        if let problem = problems(server: server).first { throw problem }
+    func check(ownServer: Bool = false) throws {
+        if let problem = problems(ownServer: ownServer).first { throw problem }
     }
 
     /// What is wrong with the settings, each of them looked at by itself.
-    func problems(server: String? = nil) -> [any Error] {
+    func problems(ownServer: Bool = false) -> [any Error] {
         var looks: [() throws -> Void] = [
-            { _ = try logger() }, { _ = try database(url: server, as: "check") }, { _ = try ingress() },
+            { _ = try logger() }, { _ = try database(url: ownServer ? "" : nil, as: "check") }, { _ = try ingress() },
             { _ = try worker() }, { _ = try platform() }, { _ = try execution(isWorker: true) },
         ]
-        if server == nil || text(.secretKey) != nil { looks.append { _ = try keyRing() } }
+        if !ownServer || text(.secretKey) != nil { looks.append { _ = try keyRing() } }
         return looks.compactMap { look in
             do {
                 try look()
