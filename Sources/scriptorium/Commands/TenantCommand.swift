@@ -150,7 +150,7 @@ struct TenantCommand: AsyncParsableCommand {
             // Nothing else is under way that a blocked thread could hold up.
             guard readLine() == name else {
                 progress("Nothing was removed.")
-                throw ExitStatus.usage.exitCode
+                throw ExitStatus.failed.exitCode
             }
         }
     }

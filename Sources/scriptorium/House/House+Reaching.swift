@@ -33,8 +33,7 @@ extension House {
             } catch let error as DatabaseError where error.code == .insufficientPrivilege {
                 throw Settings.Invalid(
                     description: "\(Setting.databaseURL.variable): its user may not use Scriptorium's tables:"
-                        + " \(error.message). Take the user that ran 'scriptorium migrate', or grant this one the roles"
-                        + " scriptorium_tenant and scriptorium_system.")
+                        + " \(error.message). Take the user that ran 'scriptorium migrate': the tables are its own.")
             }
         }
     }
