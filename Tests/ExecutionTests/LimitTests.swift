@@ -138,6 +138,45 @@ import Testing
         #expect(lines[88].text.contains("log_bytes"))
     }
 
+    @Test func `The last line on standard error is known, however much was printed before`() async {
+        let source = """
+            import os
+            for number in range(50000): os.write(2, b'line %d\\n' % number)
+            os.write(2, b'the last')
+            os._exit(3)
+            """
+        let report = await executor.run(.python3, source, logBytes: 1000)
+        guard case .exited(3, "the last") = report.ending else {
+            Issue.record("\(report.ending)")
+            return
+        }
+        #expect(report.logTruncated)
+    }
+
+    @Test func `Scripts that print without end hold up nobody more than scripts that only compute`() async throws {
+        func time(beside source: String, prints: Bool) async throws -> Duration {
+            try await withExecutor(ExecutionOptions(zygotes: 2, parked: 1)) { executor in
+                let hosts = [TestHost(), TestHost()]
+                let neighbours = hosts.map { host in Task { await executor.run(.python3, source, host: host) } }
+                if prints {
+                    try await eventually("the output is cut") {
+                        hosts.allSatisfy { $0.lines.last?.stream == .system }
+                    }
+                }
+                let clock = ContinuousClock()
+                let start = clock.now
+                for _ in 0..<20 { _ = await executor.run(.php, "return 1;") }
+                let taken = clock.now - start
+                for neighbour in neighbours { neighbour.cancel() }
+                return taken
+            }
+        }
+        let computing = try await time(beside: "while True: pass", prints: false)
+        let printing = try await time(
+            beside: "import os\nlines = b'x\\n' * 2000\nwhile True: os.write(1, lines)", prints: true)
+        #expect(printing < computing * 5 + .seconds(1))
+    }
+
     @Test(arguments: ScriptLanguage.allCases)
     func `A result over its limit is refused`(_ language: ScriptLanguage) async {
         let sources = Sources(

@@ -127,9 +127,11 @@ final class Run {
             decide(.violation("the response was cut: the process ended after \(arrived) of its \(length) bytes"))
         }
         decide(.gone)
-        channels?.output.readRest()
-        channels?.error.readRest()
-        setTimer(Self.draining) { $0.finish() }
+        setTimer(Self.draining) { run in
+            run.channels?.output.readRest()
+            run.channels?.error.readRest()
+            run.finish()
+        }
         finishIfDrained()
     }
 
@@ -192,6 +194,8 @@ final class Run {
         if budget.isCut, !wasCut {
             let limit = limits.logBytes.inBytes
             log(LogLine(stream: .system, text: "The output is cut here: the limit log_bytes is \(limit)."))
+            channels?.output.wantNoMore()
+            channels?.error.wantNoMore()
         }
     }
 

@@ -15,7 +15,7 @@ struct LastWords {
 
     /// - Returns: false where the line is a crashing runtime's own and not to be kept.
     mutating func hear(_ line: String) -> Bool {
-        if Self.headings.contains(line) {
+        if line.hasSuffix("-") || line.hasSuffix(">"), Self.headings.contains(line) {
             isCrashing = true
             return false
         }
