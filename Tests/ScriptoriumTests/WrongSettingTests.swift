@@ -136,6 +136,19 @@ import Testing
         #expect(try await program.end() == 0)
     }
 
+    @Test func aDatabaseOfAnotherProgramIsRefused() async throws {
+        let environment = try await right()
+        let database = Database(
+            DatabaseOptions(url: try #require(environment["SCRIPTORIUM_DATABASE_URL"]), connections: 1), logger: quiet)
+        _ = try await database.system.execute(
+            Statement("other", "update scriptorium_migration set checksum = 'other' where number = 2"))
+        await database.close()
+        for role in ["ingress", "worker", "migrate"] {
+            let text = try await refusal([role], environment)
+            #expect(text.contains("migration 2 catalog"), "\(text)")
+        }
+    }
+
     @Test func aNewerDatabaseIsNotTouched() async throws {
         let environment = try await right()
         let database = Database(
@@ -145,6 +158,11 @@ import Testing
         await database.close()
         let text = try await refusal(["migrate"], environment)
         #expect(text.contains("newer than this program"), "\(text)")
+        // A later schema keeps what this program uses, so that programs can be changed one after the other.
+        let program = try await TestProgram(["worker"], environment: environment)
+        _ = try await program.line(after: "ready ")
+        program.signal(SIGTERM)
+        #expect(try await program.end() == 0)
     }
 
     @Test(arguments: [

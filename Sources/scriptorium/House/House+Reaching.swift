@@ -16,8 +16,15 @@ extension House {
         let execution = try settings.execution(isWorker: isWorker)
         let platform = try settings.platform()
         try await settings.waitForDatabase(database, logger: logger)
+        let migrator = Migrator(
+            url: database.listenURL ?? database.url, migrations: Migration.embedded, logger: logger)
         while true {
             do {
+                guard try await Self.isMigrated(migrator) else {
+                    logger.warning("waiting for the migrations: run 'scriptorium migrate'")
+                    try await Task.sleep(for: .seconds(2))
+                    continue
+                }
                 let house = try await House(
                     database: database, keyRing: keyRing, execution: execution, platform: platform, logger: logger)
                 try await house.checkKeys(
@@ -27,15 +34,26 @@ extension House {
                 return house
             } catch let error as DatabaseError where error.isTemporary {
                 logger.warning("waiting for the database", metadata: ["error": "\(error)"])
-            } catch let error as DatabaseError where error.isMissingSchema {
-                logger.warning("waiting for the migrations: run 'scriptorium migrate'")
-                try await Task.sleep(for: .seconds(2))
             } catch let error as DatabaseError where error.code == .insufficientPrivilege {
                 throw Settings.Invalid(
                     description: "\(Setting.databaseURL.variable): its user may not use Scriptorium's tables:"
                         + " \(error.message). Take the user that ran 'scriptorium migrate': the tables are its own.")
             }
         }
+    }
+
+    /// Whether every migration of this program is applied. Later ones may be as well: they keep what this program uses.
+    /// - Throws: ``Settings/Invalid`` where one was applied from another text; `DatabaseError`.
+    private static func isMigrated(_ migrator: Migrator) async throws -> Bool {
+        let known = Set(Migration.embedded.map(\.number))
+        let statuses = try await migrator.status().filter { known.contains($0.number) }
+        if let other = statuses.first(where: \.isForeign) {
+            throw Settings.Invalid(
+                description: "\(Setting.databaseURL.variable): the database was made by another program: its migration"
+                    + " \(other.number) \(other.name) is not the one of this program. Use that program, or a new"
+                    + " database.")
+        }
+        return statuses.allSatisfy { $0.appliedAt != nil }
     }
 
     /// Refuses to go on with secret keys that open nothing of what is stored.
@@ -57,12 +75,5 @@ extension House {
         logger.error(
             "tenants are sealed with a key that is not in SCRIPTORIUM_SECRET_KEY: their calls will fail",
             metadata: ["tenants": "\(trial.closed.count)", "first": "\(first)"])
-    }
-}
-
-extension DatabaseError {
-    /// Whether a table, sequence or function is not there: the migrations were not applied.
-    var isMissingSchema: Bool {
-        ["42P01", "42883", "42704", "3F000", "22023"].contains(sqlState)
     }
 }
