@@ -67,6 +67,52 @@ import Testing
         #expect(try JSONText(checking: quota.text)["error"]?["message"]?.string?.contains("'max_jobs'") == true)
     }
 
+    @Test func aTenantIsShownChangedAndRemoved() async throws {
+        let client = try await client()
+        let name = client.tenant.name
+        try await client.tenant.save("one", "python3", "print('x')\nreturn 1")
+        let listed = try await client.run("tenant", "list", "--json")
+        let names = try listed.text.split(separator: "\n").map { try JSONText(checking: String($0))["name"]?.string }
+        #expect(names.contains(name), "\(listed.text)")
+        let table = try await client.run("tenant", "list")
+        #expect(table.text.hasPrefix("NAME "))
+        #expect(table.text.split(separator: "\n").contains { $0.hasPrefix("\(name) ") })
+
+        let changed = try await client.run(
+            "tenant", "set-quota", name, "max_body_bytes=4096", "jobs_per_day=null", "egress=example.com,10.0.0.0/8",
+            "--json")
+        #expect(changed.code == 0, "\(changed.text)")
+        _ = try await client.run("tenant", "set-quota", name, "egress=none")
+        let shown = try JSONText(checking: try await client.run("tenant", "show", name, "--json").text)
+        #expect(shown["quotas"]?["max_body_bytes"]?.integer == 4096)
+        #expect(shown["quotas"]?["jobs_per_day"]?.isNull == true)
+        #expect(shown["quotas"]?["egress"]?.string == "none")
+        let facts = try await client.run("tenant", "show", name).text
+        #expect(facts.contains(try Regex("quotas.max_body_bytes +4096")), "\(facts)")
+        #expect(try await client.run("tenant", "set-quota", name, "max_jobs=1").code == 1)
+        #expect(try await client.run("tenant", "show", "nobody-here").code == 4)
+
+        #expect(try await client.run("invoke", "one").code == 0)
+        try await eventually("the usage counts the call") {
+            let usage = try await client.run("tenant", "usage", name, "--json")
+            #expect(usage.code == 0, "\(usage.text)")
+            let days = try usage.text.split(separator: "\n").map { try JSONText(checking: String($0)) }
+            return days.contains { $0["service"]?.string == "one" && $0["jobs"]?.integer == 1 }
+        }
+        #expect(try await client.run("tenant", "usage", name, "--from", "2020-01-01", "--to", "2020-01-02").code == 0)
+        #expect(try await client.run("tenant", "usage", name, "--from", "soon").code == 1)
+
+        // Both ingresses know within a second.
+        for (verb, code) in [("suspend", 5), ("resume", 0)] {
+            #expect(try await client.run("tenant", verb, name).code == 0)
+            try await eventually("the tenant is told") { try await client.run("invoke", "one").code == Int32(code) }
+        }
+        #expect(try await client.run("tenant", "delete", name, "--yes").code == 0)
+        try await eventually("its key has stopped") { try await client.run("invoke", "one").code == 5 }
+        #expect(try await client.run("tenant", "show", name).code == 4)
+        #expect(try await client.run("tenant", "delete", name, "--yes").code == 4)
+    }
+
     @Test func theExitCodeTellsWhy() async throws {
         let client = try await client()
         try await client.tenant.save("thrower", "python3", "raise Exception('on purpose')")
