@@ -22,33 +22,40 @@ public struct QueueAudit: Sendable {
         self.database = database
     }
 
-    private static let rules: [(name: String, rule: String, statement: Statement)] = [
-        (
-            "one_place", "each accepted job waits, runs or has one result, and no two of these",
-            SystemStatements.auditPlaces
-        ),
-        (
-            "no_orphans", "what waits, runs, ended or was logged belongs to an accepted job",
-            SystemStatements.auditOrphans
-        ),
-        ("one_tenant", "all rows of a job belong to the tenant of the job", SystemStatements.auditTenants),
-        ("attempts", "the attempts of a job are counted without gaps", SystemStatements.auditAttempts),
-        ("usage", "the usage that is kept of a day is the sum of its finished attempts", SystemStatements.auditUsage),
-        ("idempotency", "an idempotency key names a job of its own tenant", SystemStatements.auditKeys),
-    ]
+    /// What must hold; the raw values are the names for machines.
+    enum Rule: String, CaseIterable {
+        case place = "one_place"
+        case orphans = "no_orphans"
+        case tenants = "one_tenant"
+        case attempts
+        case usage
+        case idempotency
+
+        var text: String {
+            switch self {
+            case .place: "each accepted job waits, runs or has one result, and no two of these"
+            case .orphans: "what waits, runs, ended or was logged belongs to an accepted job"
+            case .tenants: "all rows of a job belong to the tenant of the job"
+            case .attempts: "the attempts of a job are counted without gaps"
+            case .usage: "the usage that is kept of a day is the sum of its finished attempts"
+            case .idempotency: "an idempotency key names a job of its own tenant"
+            }
+        }
+    }
 
     /// Checks every rule, which reads the whole queue.
     /// - Parameter progress: gets the text of each rule before it is checked.
     /// - Throws: `DatabaseError`.
     public func findings(progress: (String) -> Void = { _ in }) async throws -> [Finding] {
         var findings: [Finding] = []
-        for (name, rule, statement) in Self.rules {
-            progress(rule)
+        for rule in Rule.allCases {
+            progress(rule.text)
             let ids = try await database.system.read(limit: .seconds(3600)) { sql in
-                try sql.query(statement).map { try $0.decode(JobID.self) }
+                try sql.query(SystemStatements.audit(rule)).map { try $0.decode(JobID.self) }
             }
             findings.append(
-                Finding(name: name, rule: rule, count: ids.count, jobs: Array(Set(ids).sorted().prefix(10))))
+                Finding(
+                    name: rule.rawValue, rule: rule.text, count: ids.count, jobs: Array(Set(ids).sorted().prefix(10))))
         }
         return findings
     }

@@ -84,7 +84,19 @@ enum SystemStatements {
 
     // MARK: The audit, which looks at all tenants' rows
 
-    static let auditPlaces = Statement(
+    /// Finds the jobs that break a rule.
+    static func audit(_ rule: QueueAudit.Rule) -> Statement {
+        switch rule {
+        case .place: auditPlaces
+        case .orphans: auditOrphans
+        case .tenants: auditTenants
+        case .attempts: auditAttempts
+        case .usage: auditUsage
+        case .idempotency: auditKeys
+        }
+    }
+
+    private static let auditPlaces = Statement(
         "audit_places",
         """
         with place as (
@@ -98,7 +110,7 @@ enum SystemStatements {
         group by j.id having count(p.id) <> 1
         """)
 
-    static let auditOrphans = Statement(
+    private static let auditOrphans = Statement(
         "audit_orphans",
         """
         select r.id from (
@@ -110,7 +122,7 @@ enum SystemStatements {
             and not exists (select from tenant t where t.id = r.tenant and t.deleted_at is not null)
         """)
 
-    static let auditTenants = Statement(
+    private static let auditTenants = Statement(
         "audit_tenants",
         """
         select r.id from (
@@ -126,7 +138,7 @@ enum SystemStatements {
         """)
 
     /// A job without a summary is of before attempts were recorded.
-    static let auditAttempts = Statement(
+    private static let auditAttempts = Statement(
         "audit_attempts",
         """
         with past as (
@@ -149,7 +161,7 @@ enum SystemStatements {
                 or coalesce(a.distinct_count, 0) <> p.past)
         """)
 
-    static let auditKeys = Statement(
+    private static let auditKeys = Statement(
         "audit_keys",
         """
         select i.job from idempotency i
@@ -159,7 +171,7 @@ enum SystemStatements {
 
     /// The sums of days that are kept, against what the attempts of those days say. A day whose jobs are dropped has
     /// nothing to be compared with.
-    static let auditUsage = Statement(
+    private static let auditUsage = Statement(
         "audit_usage",
         """
         with ended as (

@@ -219,6 +219,20 @@ import Testing
         #expect(try await tenant.send("GET", "\(path)/response?wait=30").text == #""2020-01-31T09:00:00+01:00""#)
     }
 
+    @Test func whoHangsUpFindsTheAnswerLater() async throws {
+        let tenant = try await tenant()
+        try await tenant.save("patient", "python3", "import time\ntime.sleep(2)\nreturn 'there'")
+        let key = [(name: "Idempotency-Key", value: "hung-up")]
+        await #expect(throws: OutboundError.self) {
+            try await tenant.send("GET", "/api/v2/patient", headers: key, timeout: .milliseconds(700))
+        }
+        let list = try await job(tenant, "/api/v2/jobs")
+        let path = try #require(list["resource"]?.elements.first?["href"]?.string)
+        #expect(try await tenant.send("GET", "\(path)/response?wait=30").text == #""there""#)
+        #expect(try await tenant.send("GET", "/api/v2/patient", headers: key).text == #""there""#)
+        #expect(try await job(tenant, "/api/v2/jobs")["resource"]?.elements.count == 1)
+    }
+
     // MARK: Idempotency keys
 
     @Test func eightRacingCallsWithOneKeyRunOnce() async throws {

@@ -35,7 +35,7 @@ public struct JobResponses: Sendable {
             return ServiceError(
                 503,
                 result.attempt > 1
-                    ? "The job failed: the worker was lost in each of its \(result.attempt) attempts. Look whether the script ends its worker, and send the call again."
+                    ? "The worker that ran the last of this job's \(result.attempt) attempts was lost. Look whether it is the script that ends its worker before you send the call again."
                     : "The worker that ran this job was lost, and the job's attempts are spent. Send the call again.",
                 context: context, retryAfter: 1)
         }
