@@ -89,6 +89,7 @@ import Testing
         #expect(shown["quotas"]?["egress"]?.string == "none")
         let facts = try await client.run("tenant", "show", name).text
         #expect(facts.contains(try Regex("quotas.max_body_bytes +4096")), "\(facts)")
+        #expect(facts.contains(try Regex("quotas.jobs_per_day +no limit")), "\(facts)")
         #expect(try await client.run("tenant", "set-quota", name, "max_jobs=1").code == 1)
         #expect(try await client.run("tenant", "show", "nobody-here").code == 4)
 

@@ -30,14 +30,16 @@ struct Table {
     }
 
     /// The members of an object below each other, those of inner objects with their path.
-    static func facts(_ object: JSONText) -> String {
+    /// - Parameter nothing: what stands for a null at a path.
+    static func facts(_ object: JSONText, nothing: (String) -> String = { _ in "-" }) -> String {
         var facts: [(String, String)] = []
         func add(_ object: JSONText, _ prefix: String) {
             for (key, value) in object.members {
                 if value.kind == .object {
                     add(value, "\(prefix)\(key).")
                 } else {
-                    facts.append((Plain.text(prefix + key), Plain.value(value)))
+                    let path = Plain.text(prefix + key)
+                    facts.append((path, value.isNull ? nothing(path) : Plain.value(value)))
                 }
             }
         }

@@ -21,6 +21,10 @@ struct TenantCommand: AsyncParsableCommand {
     /// The path of a tenant on the operator plane.
     static func path(_ name: String) -> String { "/operator/tenants/\(PathText.encoded(name))" }
 
+    private static func show(_ tenant: JSONText, _ format: FormatOptions) {
+        say(format.json ? tenant.text : Table.facts(tenant) { $0.hasPrefix("quotas.") ? "no limit" : "-" })
+    }
+
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Makes a tenant. Its admin's password and its API key are shown this once.")
@@ -71,7 +75,7 @@ struct TenantCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await client.connect(json: format.json) { installation in
-                say(try await installation.json("GET", path(name), as: .installationOperator), format)
+                show(try await installation.json("GET", path(name), as: .installationOperator), format)
             }
         }
     }
@@ -88,7 +92,7 @@ struct TenantCommand: AsyncParsableCommand {
         func run() async throws {
             try await client.connect(json: format.json) { installation in
                 let change = JSONText.object([("quotas", QuotaChange.object(quotas))])
-                say(try await installation.json("PATCH", path(name), change, as: .installationOperator), format)
+                show(try await installation.json("PATCH", path(name), change, as: .installationOperator), format)
             }
         }
     }

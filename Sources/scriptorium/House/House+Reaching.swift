@@ -15,10 +15,10 @@ extension House {
         let keyRing = try settings.keyRing()
         let execution = try settings.execution(isWorker: isWorker)
         let platform = try settings.platform()
-        try await settings.waitForDatabase(database, logger: logger)
         let migrator = Migrator(
             url: database.listenURL ?? database.url, migrations: Migration.embedded, logger: logger)
         while true {
+            try await settings.waitForDatabase(database, logger: logger)
             do {
                 guard try await Self.isMigrated(migrator) else {
                     logger.warning("waiting for the migrations: run 'scriptorium migrate'")
@@ -34,6 +34,7 @@ extension House {
                 return house
             } catch let error as DatabaseError where error.isTemporary {
                 logger.warning("waiting for the database", metadata: ["error": "\(error)"])
+                try await Task.sleep(for: .milliseconds(500))
             } catch let error as DatabaseError where error.code == .insufficientPrivilege {
                 throw Settings.Invalid(
                     description: "\(Setting.databaseURL.variable): its user may not use Scriptorium's tables:"
