@@ -18,6 +18,8 @@ extension Target.Dependency {
     static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
     static let jwtKit = product(name: "JWTKit", package: "jwt-kit")
     static let logging = product(name: "Logging", package: "swift-log")
+    static let metrics = product(name: "Metrics", package: "swift-metrics")
+    static let coreMetrics = product(name: "CoreMetrics", package: "swift-metrics")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
@@ -48,6 +50,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
         .package(
@@ -63,17 +66,18 @@ let package = Package(
         .target(name: "CHost", dependencies: ["CLibCurl"]),
         .executableTarget(name: "cell"),
         room("Core", [.crypto, .cryptoExtras]),
-        room("Database", ["CHost", "CLibPQ", "Core", .crypto, .logging, .serviceLifecycle]),
+        room("Telemetry", ["Core", .coreMetrics, .logging]),
+        room("Database", ["CHost", "CLibPQ", "Core", .crypto, .logging, .metrics, .serviceLifecycle]),
         room("Catalog", ["Core", "Database", .jwtKit, .logging, .serviceLifecycle]),
-        room("JobQueue", ["Core", "Database", .logging, .serviceLifecycle]),
+        room("JobQueue", ["Core", "Database", .logging, .metrics, .serviceLifecycle]),
         room("Outbound", ["CHost", "CLibCurl", "Core"]),
-        room("Execution", ["CHost", "Core", .logging, .serviceLifecycle], exclude: ["Resources"]),
-        room("Platform", ["Catalog", "Core", "Database", "Execution", "JobQueue", .logging]),
+        room("Execution", ["CHost", "Core", .logging, .metrics, .serviceLifecycle], exclude: ["Resources"]),
+        room("Platform", ["Catalog", "Core", "Database", "Execution", "JobQueue", .logging, .metrics]),
         room(
             "Ingress",
             [
                 "Catalog", "Core", "Database", "JobQueue", "Platform", .hummingbird, .hummingbirdCore, .httpTypes,
-                .logging,
+                .logging, .metrics,
                 .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .serviceLifecycle,
             ]),
         room(
@@ -83,8 +87,8 @@ let package = Package(
             name: "scriptorium",
             dependencies: [
                 "CHost", "Catalog", "Core", "Database", "Execution", "Ingress", "JobQueue", "Outbound", "Platform",
-                "Worker", "cell",
-                .argumentParser, .configuration, .logging, .serviceLifecycle, .unixSignals,
+                "Telemetry", "Worker", "cell",
+                .argumentParser, .configuration, .logging, .metrics, .serviceLifecycle, .unixSignals,
             ],
             swiftSettings: ours),
         .target(
@@ -93,6 +97,7 @@ let package = Package(
             swiftSettings: ours),
         tests("WallTests", ["Database", "TestSupport"]),
         tests("CoreTests", ["Core"]),
+        tests("TelemetryTests", ["Core", "Telemetry", .logging, .metrics]),
         tests("DatabaseTests", ["Core", "Database", "TestSupport", .logging, .serviceLifecycle]),
         tests("ExecutionTests", ["CHost", "Core", "Execution", "TestSupport", "cell", .logging, .serviceLifecycle]),
         tests("OutboundTests", ["Outbound"]),

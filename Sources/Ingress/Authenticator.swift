@@ -10,24 +10,24 @@ struct Authenticator: Sendable {
 
     /// The tenant, app, user and role of a call.
     /// - Throws: ``ServiceError`` 400 without credentials, 401 for unknown or expired ones, 403 for what is switched off.
-    func caller(of request: ServiceRequest, requestID: String) async throws -> Caller {
+    func caller(of request: ServiceRequest, requestID: String, trace: TraceContext) async throws -> Caller {
         let key = Self.key(of: request)
         let token = Self.token(of: request)
         let isSession = ["user/session", "system/admin/session"].contains("\(request.service)/\(request.resource)")
         var caller: Caller
         if let key {
-            caller = try await self.caller(key: key, requestID: requestID)
+            caller = try await self.caller(key: key, requestID: requestID, trace: trace)
         } else if let token {
             // The token names the tenant.
             let claims = try await claims(token, mayBeExpired: isSession && request.verb == .put)
             caller = Caller(
                 tenant: try await tenant(named: claims.tenant), session: Session(tenant: TenantID(rawValue: 0)),
-                requestID: requestID)
+                requestID: requestID, trace: trace)
             caller.session.tenant = caller.tenant.id
         } else if isSession {
             caller = Caller(
                 tenant: try await namedTenant(request), session: Session(tenant: TenantID(rawValue: 0)),
-                requestID: requestID)
+                requestID: requestID, trace: trace)
             caller.session.tenant = caller.tenant.id
         } else {
             throw ServiceError.badRequest(
@@ -41,14 +41,14 @@ struct Authenticator: Sendable {
         return caller
     }
 
-    private func caller(key: String, requestID: String) async throws -> Caller {
+    private func caller(key: String, requestID: String, trace: TraceContext) async throws -> Caller {
         guard let (tenant, app) = try await platform.catalog.app(key: key) else {
             throw ServiceError.unauthorized("Invalid API Key. Send the key of one of the tenant's apps.")
         }
         guard app.isActive else { throw ServiceError.forbidden("The app of this API Key is not active.") }
         let session = Session(
             tenant: tenant.id, apiKey: key, appID: app.id, role: app.role.flatMap { tenant.roles[$0] })
-        return Caller(tenant: tenant, session: session, requestID: requestID)
+        return Caller(tenant: tenant, session: session, requestID: requestID, trace: trace)
     }
 
     /// Adds what the session token says to the caller.

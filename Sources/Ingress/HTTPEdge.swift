@@ -14,37 +14,67 @@ struct HTTPEdge: HTTPResponder {
     let options: IngressOptions
     /// Nil where the process can serve; else why it can not.
     let unreadiness: @Sendable () async -> String?
+    /// What was counted so far, in Prometheus' text form.
+    let metrics: @Sendable () -> String
     let logger: Logger
 
     func respond(to request: Request, context: EdgeContext) async throws -> Response {
+        let started = ContinuousClock.now
+        let route = EdgeMetrics.Route(path: request.head.path ?? "")
+        let trace = Self.trace(of: request.headers)
         let requestID = RequestID.taken(from: request.headers) ?? RequestID.fresh()
         let accept = request.headers[.accept]
+        var logger = logger
+        logger[metadataKey: "request_id"] = "\(requestID)"
+        logger[metadataKey: "trace_id"] = "\(trace.traceID)"
         var answer: ServiceResponse
         do {
-            answer = try await self.answer(request, requestID, context)
+            answer = try await self.answer(request, Origin(requestID: requestID, trace: trace), context)
         } catch let fault as ClientFault {
-            logger.debug(
-                "request not readable", metadata: ["request_id": "\(requestID)", "reason": "\(fault.answer.message)"])
+            logger.debug("request not readable", metadata: ["reason": "\(fault.answer.message)"])
             answer = Self.shown(fault.answer, requestID, accept: accept)
         } catch {
             answer = Self.shown(
                 ServiceError(describing: error, logger, requestID: requestID), requestID, accept: accept)
         }
         answer.headers.append((name: "X-Request-Id", value: requestID))
-        logger.debug(
-            "answered",
-            metadata: [
-                "request_id": "\(requestID)", "method": "\(request.method)", "status": "\(answer.status)",
-            ])
+        let duration = started.duration(to: .now)
+        EdgeMetrics.answered(route, status: answer.status, after: duration)
+        if logger.logLevel <= .debug {
+            var facts: Logger.Metadata = [
+                "method": "\(request.method)", "route": "\(route.rawValue)", "status": "\(answer.status)",
+                "duration_ms": "\(duration.milliseconds)",
+            ]
+            if let job = answer.headers.first(where: { $0.name == "X-Scriptorium-Job" }) {
+                facts["job_id"] = "\(job.value)"
+            }
+            logger.debug("answered", metadata: facts)
+        }
         let response = Self.response(answer)
         // What answers HEAD has no body, or the next answer on the connection would be read as one.
         return request.method == .head ? response.createHeadResponse() : response
+    }
+
+    /// What goes with a request into everything that it sets off.
+    struct Origin {
+        let requestID: String
+        let trace: TraceContext
+    }
+
+    /// The caller's trace where it has named a valid one, and only one; else a fresh one.
+    private static func trace(of headers: HTTPFields) -> TraceContext {
+        guard let parent = HTTPField.Name("traceparent"), let state = HTTPField.Name("tracestate"),
+            let given = headers[values: parent].first, headers[values: parent].count == 1,
+            let trace = TraceContext(traceparent: given, tracestate: headers[state])
+        else { return .fresh() }
+        return trace
     }
 
     /// A request that could not be read far enough to be answered by ``respond(to:context:)``.
     static func refusal(_ error: ServiceError) -> ServiceResponse {
         let requestID = RequestID.fresh()
         var answer = shown(error, requestID, accept: nil)
+        EdgeMetrics.answered(.unreadable, status: error.status)
         answer.headers.append((name: "X-Request-Id", value: requestID))
         return answer
     }
@@ -58,35 +88,45 @@ struct HTTPEdge: HTTPResponder {
     }
 
     private func answer(
-        _ request: Request, _ requestID: String, _ context: EdgeContext
+        _ request: Request, _ origin: Origin, _ context: EdgeContext
     ) async throws -> ServiceResponse {
         try checkSizes(request)
         let (path, query) = Self.split(request.head.path ?? "/")
-        if path.hasPrefix("/api/v2/") || path == "/api/v2" {
-            return try await invoke(request, String(path.dropFirst("/api/v2".count)), query, requestID, context)
+        if options.planes.contains(.api), path.hasPrefix("/api/v2/") || path == "/api/v2" {
+            return try await invoke(request, String(path.dropFirst("/api/v2".count)), query, origin, context)
         }
-        if path.hasPrefix("/operator/") {
-            return try await operate(request, String(path.dropFirst("/operator/".count)), query, requestID, context)
+        if options.planes.contains(.administration), path.hasPrefix("/operator/") {
+            return try await operate(
+                request, String(path.dropFirst("/operator/".count)), query, origin.requestID, context)
         }
         switch path {
+        case "/metrics" where options.planes.contains(.administration):
+            try checkOperator(request)
+            guard request.method == .get || request.method == .head else {
+                throw ServiceError.notAllowed(request.method.rawValue, on: path, allowed: [.get])
+            }
+            return await exposition()
         case "/health/live": return .json(.object([("status", .string("live"))]))
         case "/health/ready": return await readiness()
         default:
             throw ServiceError.notFound(
-                "Nothing answers at '\(path.prefix(200))'. Services are called at /api/v2/{service}.")
+                "Nothing answers at '\(path.prefix(200))'."
+                    + (options.planes.contains(.api)
+                        ? " Services are called at /api/v2/{service}."
+                        : " This port has /operator/tenants, /metrics and /health."))
         }
     }
 
     /// `/api/v2/{service}[/{resource}]`
     private func invoke(
-        _ request: Request, _ path: String, _ query: String, _ requestID: String, _ context: EdgeContext
+        _ request: Request, _ path: String, _ query: String, _ origin: Origin, _ context: EdgeContext
     ) async throws -> ServiceResponse {
         var call = try serviceRequest(request, path, query)
         guard !call.service.isEmpty else {
             throw ServiceError.badRequest("Name a service: /api/v2/{service}[/{resource}].")
         }
         let caller = try await Authenticator(platform: platform, tenantDomain: options.tenantDomain)
-            .caller(of: call, requestID: requestID)
+            .caller(of: call, requestID: origin.requestID, trace: origin.trace)
         let target = try platform.target(of: call, caller)
         try AbsentFeatures.check(call)
         call.body = try await body(of: request, limit: caller.tenant.quotas.maxBodyBytes, context)
@@ -102,16 +142,21 @@ struct HTTPEdge: HTTPResponder {
     private func operate(
         _ request: Request, _ path: String, _ query: String, _ requestID: String, _ context: EdgeContext
     ) async throws -> ServiceResponse {
-        guard let expected = options.operatorToken else {
-            throw ServiceError.notFound("The operator plane is off: set OPERATOR_TOKEN to switch it on.")
-        }
-        // Hashes first: comparing them tells nothing about the token's bytes.
-        guard let given = Authenticator.bearer(request.headers[.authorization]), sha256(given) == sha256(expected)
-        else { throw ServiceError.unauthorized("Send the operator token as 'Authorization: Bearer TOKEN'.") }
+        try checkOperator(request)
         var call = try serviceRequest(request, "/" + path, query)
         call.body = try await body(of: request, limit: 1 << 20, context)
         try checkBody(call)
         return try await OperatorPlane(platform: platform).respond(to: call, requestID: requestID)
+    }
+
+    /// - Throws: ``ServiceError`` 404 where the plane is off, 401 without the token.
+    private func checkOperator(_ request: Request) throws(ServiceError) {
+        guard let expected = options.operatorToken else {
+            throw .notFound("The operator plane is off: set OPERATOR_TOKEN to switch it on.")
+        }
+        // Hashes first: comparing them tells nothing about the token's bytes.
+        guard let given = Authenticator.bearer(request.headers[.authorization]), sha256(given) == sha256(expected)
+        else { throw .unauthorized("Send the operator token as 'Authorization: Bearer TOKEN'.") }
     }
 
     private func readiness() async -> ServiceResponse {

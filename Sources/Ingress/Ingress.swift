@@ -16,15 +16,18 @@ public struct Ingress: Service {
 
     /// - Parameters:
     ///   - unreadiness: why the process can not serve, for `/health/ready`; nil where it can.
+    ///   - metrics: what the process has counted, in Prometheus' text form.
     ///   - listening: called with the port once the ingress accepts connections.
     public init(
         options: IngressOptions, platform: Platform, logger: Logger,
-        unreadiness: @escaping @Sendable () async -> String?, listening: @escaping @Sendable (Int) async -> Void
+        unreadiness: @escaping @Sendable () async -> String?, metrics: @escaping @Sendable () -> String,
+        listening: @escaping @Sendable (Int) async -> Void
     ) {
         self.options = options
         self.logger = logger
         self.listening = listening
-        edge = HTTPEdge(platform: platform, options: options, unreadiness: unreadiness, logger: logger)
+        edge = HTTPEdge(
+            platform: platform, options: options, unreadiness: unreadiness, metrics: metrics, logger: logger)
     }
 
     /// Serves until the service is stopped; then takes no new connections and lets the calls under way end.

@@ -7,6 +7,8 @@ public struct IngressOptions: Sendable {
     public var operatorToken: String?
     /// `TENANT_DOMAIN`: the part of a Host name behind a tenant's name; nil where hosts name no tenant.
     public var tenantDomain: String?
+    /// What answers here.
+    public var planes: Set<Plane> = [.api, .administration]
     /// The longest path and query, in bytes (414 beyond it).
     public var longestURI = 8 << 10
     /// The largest header section, in bytes (431 beyond it).
@@ -28,6 +30,14 @@ public struct IngressOptions: Sendable {
     /// How long a connection is still read after its last response, so that the client gets to see that.
     public var lingerTimeout = Duration.seconds(2)
 
+    /// A part of what an ingress can answer. Health is everywhere.
+    public enum Plane: Sendable, Hashable {
+        /// `/api/v2`
+        case api
+        /// `/operator` and `/metrics`
+        case administration
+    }
+
     public init(host: String = "127.0.0.1", port: Int = 8080, operatorToken: String? = nil, tenantDomain: String? = nil)
     {
         self.host = host
@@ -35,4 +45,10 @@ public struct IngressOptions: Sendable {
         self.operatorToken = operatorToken
         self.tenantDomain = tenantDomain
     }
+}
+
+/// Without the token: whoever logs a value with options in it logs no secret.
+extension IngressOptions: CustomStringConvertible, CustomDebugStringConvertible {
+    public var description: String { "\(host):\(port)" }
+    public var debugDescription: String { description }
 }

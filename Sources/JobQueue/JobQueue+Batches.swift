@@ -51,7 +51,12 @@ extension JobQueue {
             }
             for row in rows { accepted.insert(try row.decode(JobID.self)) }
         }
-        for attempt in attempts where accepted.contains(attempt.job.id) {
+        for attempt in attempts {
+            guard accepted.contains(attempt.job.id) else {
+                QueueMetrics.resultRefused()
+                continue
+            }
+            QueueMetrics.ended(attempt.status)
             notifier.done(attempt.job.id, ingress: attempt.job.ingress)
         }
         return attempts.map { accepted.contains($0.job.id) }

@@ -46,6 +46,7 @@ extension JobQueue {
             }
             if let row = rows.first {
                 let (ingress, wasRunning) = try row.decode(Int64.self, Bool.self)
+                QueueMetrics.ended(status)
                 if wasRunning { notifier.cancelled() }
                 notifier.done(id, ingress: ingress)
                 return .done

@@ -29,6 +29,7 @@ public final class JobQueue: Service, Sendable {
         self.notifier = notifier
         enqueues = Batcher(size: { $0.payload.count + $0.summary.count + 200 }) { jobs in
             let outcomes = try await Self.enqueue(jobs, database)
+            QueueMetrics.accepted(jobs, outcomes)
             notifier.ready()
             return outcomes
         }
@@ -74,10 +75,12 @@ public final class JobQueue: Service, Sendable {
     public func claim(
         _ worker: WorkerID, want: Int, languages: some Collection<ScriptLanguage>
     ) async throws -> [ClaimedJob] {
-        try await database.system.execute(
+        let jobs = try await database.system.execute(
             SystemStatements.claim, [worker.rawValue, Int32(want), SQLArray(languages.map(\.number))]
         )
         .map(ClaimedJob.init)
+        QueueMetrics.claimed(jobs.count)
+        return jobs
     }
 
     /// Puts back jobs that a worker did not end; the next run counts as the same attempt.

@@ -43,6 +43,8 @@ public struct QueueUpkeep: Service {
             SystemStatements.reap, [Double(JobQueue.lease.milliseconds) / 1000])
         for row in rows {
             let (id, ingress, requeued) = try row.decode(JobID.self, Int64.self, Bool.self)
+            QueueMetrics.attemptLost()
+            if !requeued { QueueMetrics.ended(.failed) }
             logger.warning("worker lost", metadata: ["job_id": "\(id)", "requeued": "\(requeued)"])
             if requeued { queue.notifier.ready() } else { queue.notifier.done(id, ingress: ingress) }
         }
@@ -58,6 +60,7 @@ public struct QueueUpkeep: Service {
         let rows = try await queue.database.system.execute(SystemStatements.expire, [Int32(1000)])
         for row in rows {
             let (id, ingress) = try row.decode(JobID.self, Int64.self)
+            QueueMetrics.ended(.expired)
             logger.warning("job expired", metadata: ["job_id": "\(id)"])
             queue.notifier.done(id, ingress: ingress)
         }

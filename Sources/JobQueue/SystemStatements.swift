@@ -193,6 +193,21 @@ enum SystemStatements {
         where u.jobs is distinct from s.jobs or u.attempts is distinct from s.attempts
         """)
 
+    static let depth = Statement(
+        "queue_depth",
+        """
+        select
+            (select count(*) from (select from ready where class = 0 limit $1::bigint) r),
+            (select count(*) from (select from ready where class <> 0 limit $1::bigint) r),
+            (select count(*) from (select from delayed limit $1::bigint) d),
+            (select count(*) from (select from run limit $1::bigint) r),
+            coalesce(extract(epoch from now() - least(
+                (select r.created_at from ready r where r.class = 0 order by r.seq limit 1),
+                (select r.created_at from ready r where r.class = 1 order by r.seq limit 1))), 0)::double precision,
+            count(*), coalesce(sum(w.slots), 0)::bigint
+        from worker w where w.heartbeat_at > now() - make_interval(secs => $2::double precision)
+        """)
+
     /// Now by the database's clock.
     static let now = Statement("queue_now", "select clock_timestamp()")
 }

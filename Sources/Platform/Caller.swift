@@ -9,13 +9,17 @@ public struct Caller: Sendable {
     public var claims: SessionTokens.Claims?
     /// The id of the HTTP request behind the call.
     public var requestID: String
+    /// The trace that the call belongs to, for whatever it sets off.
+    public var trace: TraceContext
 
     public init(
-        tenant: TenantSnapshot, session: Session, claims: SessionTokens.Claims? = nil, requestID: String
+        tenant: TenantSnapshot, session: Session, claims: SessionTokens.Claims? = nil, requestID: String,
+        trace: TraceContext
     ) {
         self.tenant = tenant
         self.session = session
         self.claims = claims
         self.requestID = requestID
+        self.trace = trace
     }
 }

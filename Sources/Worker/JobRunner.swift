@@ -13,7 +13,7 @@ struct JobRunner: Sendable {
     /// Never throws: what goes wrong is the job's end, or is left to the lease.
     /// - Parameter isStopping: whether the worker is being stopped, as opposed to having lost its lease.
     func run(_ job: ClaimedJob, _ epoch: WorkerID, isStopping: @Sendable () -> Bool) async {
-        let outcome = await attempt(job, epoch)
+        let (outcome, logger) = await attempt(job, epoch)
         if Task.isCancelled, outcome.status == .cancelled {
             // Nobody cancelled the job. A worker that stops hands it back; whose lease is lost must leave it to who takes
             // the job over.
@@ -25,8 +25,8 @@ struct JobRunner: Sendable {
                     metadata: ["job_id": "\(job.id)", "attempt": "\(job.attempt)"])
             }
         } else {
-            await write(job, epoch) {
-                if isTriedAgain(job, outcome) { return try await retry(job, epoch, outcome) }
+            await write(job, epoch, logger) {
+                if isTriedAgain(job, outcome) { return try await retry(job, epoch, outcome, logger) }
                 return try await store(job, epoch, outcome)
             }
         }
@@ -39,7 +39,12 @@ struct JobRunner: Sendable {
         return outcome.isLost || job.retryOnError && outcome.status == .failed
     }
 
-    private func attempt(_ job: ClaimedJob, _ epoch: WorkerID) async -> ScriptOutcome {
+    /// The attempt's end, and a logger that says whose it is.
+    private func attempt(_ job: ClaimedJob, _ epoch: WorkerID) async -> (ScriptOutcome, Logger) {
+        var logger = logger
+        logger[metadataKey: "job_id"] = "\(job.id)"
+        logger[metadataKey: "attempt"] = "\(job.attempt)"
+        var requestID = ""
         do {
             let tenant = try await platform.catalog.tenant(job.tenant)
             guard let tenant else { throw ServiceError(410, "The job's tenant is gone.") }
@@ -47,13 +52,19 @@ struct JobRunner: Sendable {
             guard let payload = JobPayload(bytes: bytes, tenant: job.tenant) else {
                 throw ServiceError(500, "The stored request is damaged.")
             }
+            requestID = payload.requestID
+            logger[metadataKey: "tenant"] = "\(tenant.name)"
+            logger[metadataKey: "service"] = "\(job.service)"
+            logger[metadataKey: "request_id"] = "\(requestID)"
+            logger[metadataKey: "trace_id"] = "\(payload.trace.traceID)"
+            logger.debug("attempt begins")
             let reference = ScriptReference(tenant: job.tenant, service: job.serviceID, version: job.version)
             guard let script = try await platform.catalog.script(reference) else {
                 throw ServiceError.notFound("The service '\(job.service)' was deleted before its job could run.")
             }
             let log = JobLog(job: job, worker: epoch, dataKey: tenant.dataKey, queue: platform.queue, logger: logger)
             let call = call(job, payload, script, tenant)
-            return await withTaskGroup(of: Void.self) { group in
+            let outcome = await withTaskGroup(of: Void.self) { group in
                 group.addTask { await log.run() }
                 let outcome = await platform.run(call) { log.append($0) }
                 if !Task.isCancelled, isTriedAgain(job, outcome) {
@@ -68,12 +79,16 @@ struct JobRunner: Sendable {
                 await group.waitForAll()
                 return outcome
             }
+            logger.debug(
+                "attempt ends",
+                metadata: ["status": "\(outcome.status.rawValue)", "cpu_ms": "\(outcome.cpu.milliseconds)"])
+            return (outcome, logger)
         } catch {
             var outcome = ScriptOutcome(
-                failed: ServiceError(describing: error, logger, requestID: ""), job: job.id)
+                failed: ServiceError(describing: error, logger, requestID: requestID), job: job.id)
             // A look-up that our own stop has cut off says nothing of the job.
             if Task.isCancelled { outcome.status = .cancelled }
-            return outcome
+            return (outcome, logger)
         }
     }
 
@@ -85,7 +100,8 @@ struct JobRunner: Sendable {
         // The script reads the deadline by the wall clock; the limit itself is kept by a monotonic one.
         let deadline = Timestamp(microseconds: Timestamp.now.microseconds + job.wall.microseconds)
         return ScriptCall(
-            caller: Caller(tenant: tenant, session: payload.session, requestID: payload.requestID),
+            caller: Caller(
+                tenant: tenant, session: payload.session, requestID: payload.requestID, trace: payload.trace),
             request: payload.request, script: script,
             job: ScriptCall.Job(
                 id: job.id, attempt: job.attempt, maxAttempts: job.maxAttempts, createdAt: job.createdAt.description,
@@ -95,7 +111,7 @@ struct JobRunner: Sendable {
 
     /// Writes the verdict, again and again while the lease lasts: a database that is away for a while loses no result.
     private func write(
-        _ job: ClaimedJob, _ epoch: WorkerID, _ verdict: @escaping @Sendable () async throws -> Bool
+        _ job: ClaimedJob, _ epoch: WorkerID, _ logger: Logger, _ verdict: @escaping @Sendable () async throws -> Bool
     ) async {
         while true {
             do {
@@ -103,12 +119,11 @@ struct JobRunner: Sendable {
                 // with the job, and is awaited at once.
                 let isAccepted = try await Task { try await verdict() }.value
                 if !isAccepted {
-                    logger.warning(
-                        "late result refused", metadata: ["job_id": "\(job.id)", "attempt": "\(job.attempt)"])
+                    logger.warning("late result refused")
                 }
                 return
             } catch {
-                logger.error("result not written", metadata: ["job_id": "\(job.id)", "error": "\(error)"])
+                logger.error("result not written", metadata: ["error": "\(error)"])
                 guard !Task.isCancelled else { return }
                 try? await Task.sleep(for: .seconds(1))
             }
@@ -131,13 +146,13 @@ struct JobRunner: Sendable {
                 outcome: try key?.seal(outcome.outcome.bytes, label: JobResponses.label(job.id))))
     }
 
-    private func retry(_ job: ClaimedJob, _ epoch: WorkerID, _ outcome: ScriptOutcome) async throws -> Bool {
+    private func retry(
+        _ job: ClaimedJob, _ epoch: WorkerID, _ outcome: ScriptOutcome, _ logger: Logger
+    ) async throws -> Bool {
         let next = try await platform.queue.retry(
             job, from: epoch, lost: outcome.isLost, cpu: outcome.cpu, peakMemoryBytes: outcome.peakMemoryBytes)
         if let next {
-            logger.warning(
-                "attempt failed, trying again",
-                metadata: ["job_id": "\(job.id)", "attempt": "\(job.attempt)", "next": "\(next)"])
+            logger.warning("attempt failed, trying again", metadata: ["next": "\(next)"])
         }
         return next != nil
     }

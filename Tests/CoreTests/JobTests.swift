@@ -35,7 +35,9 @@ import Testing
         let request = ServiceRequest(
             verb: .patch, service: "math", resource: "a/b", query: "x=1",
             headers: [(name: "a", value: "1"), (name: "a", value: "2")], body: [0, 255, 1])
-        let payload = JobPayload(request: request, session: session, requestID: "r-1")
+        let trace = try #require(
+            TraceContext(traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "a=1"))
+        let payload = JobPayload(request: request, session: session, requestID: "r-1", trace: trace)
         let read = try #require(JobPayload(bytes: payload.bytes, tenant: session.tenant))
         #expect(read.request.verb == .patch)
         #expect(read.request.resource == "a/b")

@@ -15,7 +15,7 @@ import Testing
         "DATABASE_CONNECTIONS": "1",
         "HOST": "no.such.host.invalid",
         "PORT": "65536",
-        "MAX_CONNECTIONS": "0",
+        "ADMIN_PORT": "70000", "MAX_CONNECTIONS": "0",
         "IDLE_TIMEOUT_SECONDS": "never",
         "HEADER_TIMEOUT_SECONDS": "0",
         "BODY_TIMEOUT_SECONDS": "-1",
@@ -30,7 +30,7 @@ import Testing
         "PYTHON3_PATH": "/tmp",
         "CELL_PATH": "/nowhere/cell",
         "SCRIPT_UID": "0",
-        "LOG_LEVEL": "loud",
+        "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
     ]
 
     /// Settings with which a process starts.

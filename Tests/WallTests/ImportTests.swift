@@ -7,6 +7,7 @@ import Testing
     /// Each room with the rooms that it may import.
     private static let below: [String: Set<String>] = [
         "Core": [],
+        "Telemetry": ["Core"],
         "Database": ["Core"],
         "Outbound": ["Core"],
         "Execution": ["Core"],
@@ -16,7 +17,8 @@ import Testing
         "Ingress": ["Core", "Database", "Catalog", "JobQueue", "Platform"],
         "Worker": ["Core", "Database", "Catalog", "JobQueue", "Execution", "Platform"],
         "scriptorium": [
-            "Core", "Database", "Catalog", "JobQueue", "Outbound", "Execution", "Platform", "Ingress", "Worker",
+            "Core", "Telemetry", "Database", "Catalog", "JobQueue", "Outbound", "Execution", "Platform", "Ingress",
+            "Worker",
         ],
     ]
 

@@ -4,11 +4,14 @@ public struct JobPayload: Sendable {
     public var session: Session
     /// The id of the HTTP request that made the job.
     public var requestID: String
+    /// The trace that the job belongs to.
+    public var trace: TraceContext
 
-    public init(request: ServiceRequest, session: Session, requestID: String) {
+    public init(request: ServiceRequest, session: Session, requestID: String, trace: TraceContext) {
         self.request = request
         self.session = session
         self.requestID = requestID
+        self.trace = trace
     }
 
     /// The form that is sealed: the length of a JSON head (u32, little-endian), the head, and the body as it came.
@@ -21,6 +24,8 @@ public struct JobPayload: Sendable {
             ("headers", headerJSON(request.headers)),
             ("session", session.json),
             ("request_id", .string(requestID)),
+            ("traceparent", .string(trace.traceparent)),
+            ("tracestate", .string(trace.state)),
         ])
         return frame(head, request.body)
     }
@@ -35,7 +40,11 @@ public struct JobPayload: Sendable {
                 verb: verb, service: service, resource: head["resource"]?.string ?? "",
                 query: head["query"]?.string ?? "", headers: headers(head["headers"]), body: body),
             session: Session(tenant: tenant, json: session),
-            requestID: head["request_id"]?.string ?? "")
+            requestID: head["request_id"]?.string ?? "",
+            // Jobs of before have none.
+            trace: head["traceparent"]?.string.flatMap {
+                TraceContext(traceparent: $0, tracestate: head["tracestate"]?.string)
+            } ?? .fresh())
     }
 }
 

@@ -28,6 +28,7 @@ final class PooledWork<T: Sendable>: Work {
     private static var cancelPatience: Duration { .seconds(2) }
 
     let deadline: Moment
+    private let created = Moment.now
     private let end: Moment
     private let body: @Sendable (Link) throws -> T
     private let cancellations: Cancellations
@@ -115,6 +116,7 @@ final class PooledWork<T: Sendable>: Work {
             return true
         }
         guard isOurs else { return true }
+        PoolMetrics.waited(created.duration(to: .now))
         link.hasActed = false
         link.isInterrupted = { self.isCancelled.load(ordering: .acquiring) }
         let result = Result { try body(link) }

@@ -19,6 +19,9 @@ struct Moment: Comparable, Sendable {
         return Moment(nanoseconds: moment.nanoseconds + seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
     }
 
+    /// How long from this moment to a later one.
+    func duration(to later: Moment) -> Duration { .nanoseconds(later.nanoseconds - nanoseconds) }
+
     /// What is left until this moment, for `poll`: at least 0, rounded up, at most `limit`.
     func milliseconds(limit: Int32) -> Int32 {
         let left = (nanoseconds - Moment.now.nanoseconds + 999_999) / 1_000_000

@@ -38,6 +38,7 @@ final class Parked: ScriptProcess {
             self.happened($0)
         }
         id = started.id
+        StartMetrics.started(interpreter.language, "parked")
         let channels = ScriptChannels(
             frames: FrameSocket(frames.ours, resultLimit: 0), output: LogPipe(output.ours), error: LogPipe(error.ours))
         channels.frames.onInput = { [weak self] in self?.receive($0) }

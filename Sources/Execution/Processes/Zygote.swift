@@ -63,6 +63,7 @@ final class Zygote {
             case .ended, .lost: self.end()
             }
         }
+        StartMetrics.started(interpreter.language, "zygote")
         self.control = PacketSocket(
             control.ours, onPacket: { [weak self] in self?.receive($0) }, onEnd: { [weak self] in self?.stop() })
         self.output = LogPipe(output.ours)

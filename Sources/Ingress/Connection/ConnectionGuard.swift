@@ -1,5 +1,6 @@
 import Core
 import Logging
+import Metrics
 import NIOCore
 import NIOHTTP1
 
@@ -30,9 +31,13 @@ final class ConnectionGuard: ChannelDuplexHandler {
         state = ConnectionState(options, now: .now())
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { arm(context) }
+    func handlerAdded(context: ChannelHandlerContext) {
+        EdgeMetrics.connections.increment()
+        arm(context)
+    }
 
     func handlerRemoved(context: ChannelHandlerContext) {
+        EdgeMetrics.connections.decrement()
         timer?.task.cancel()
         timer = nil
     }

@@ -66,6 +66,7 @@ struct DevCommand: AsyncParsableCommand {
             let key = try DevKey(settings, file: directory + "/secret_key")
             let operatorToken = settings.text(.operatorToken) ?? known?.operatorToken ?? RandomSecret.hex(bytes: 32)
 
+            Metering.begin()
             try await migrate(postgres, logger)
             let house = try await House(
                 database: settings.database(url: postgres.url, as: "dev"), keyRing: key.ring,
@@ -76,9 +77,7 @@ struct DevCommand: AsyncParsableCommand {
             var options = try settings.ingress()
             options.port = port
             options.operatorToken = operatorToken
-            let ingress = Ingress(
-                options: options, platform: house.platform, logger: logger, unreadiness: house.readiness.problem
-            ) { [options, logger] port in
+            let listeners = try house.listeners(options, settings) { [options, logger] port in
                 let credentials = Credentials(
                     url: "http://\(options.host):\(port)", operatorToken: operatorToken, tenant: DemoTenant.name,
                     adminEmail: demo.email, adminPassword: demo.password, apiKey: demo.apiKey,
@@ -91,7 +90,7 @@ struct DevCommand: AsyncParsableCommand {
                 workerOptions.name = workers > 1 ? "\(name)/\(number)" : name
                 return Worker(options: workerOptions, platform: house.platform, logger: logger)
             }
-            try await house.run(crew + [ingress], on: [postgres], settings, grace: workerOptions.grace)
+            try await house.run(crew + listeners, on: [postgres], settings, grace: workerOptions.grace)
         } catch {
             await postgres.stop()
             throw error

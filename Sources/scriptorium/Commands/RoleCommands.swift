@@ -30,14 +30,13 @@ struct IngressCommand: AsyncParsableCommand {
         let options = try settings.ingress()
         raiseFileLimit()
         let grace = try settings.seconds(.shutdownGrace, 0...3600, default: 30)
+        Metering.begin()
         let house = try await House.reaching(settings, as: "ingress", isWorker: false, logger: logger)
-        let ingress = Ingress(
-            options: options, platform: house.platform, logger: logger, unreadiness: house.readiness.problem
-        ) { port in
+        let listeners = try house.listeners(options, settings) { port in
             say("ready http://\(options.host):\(port)")
         }
         // The interpreters are tried before: scripts are checked here when they are saved.
-        try await house.run([ingress], settings, grace: grace)
+        try await house.run(listeners, settings, grace: grace)
     }
 }
 
@@ -56,9 +55,13 @@ struct WorkerCommand: AsyncParsableCommand {
         let logger = try settings.logger()
         let options = try settings.worker()
         raiseFileLimit()
+        Metering.begin()
         let house = try await House.reaching(settings, as: "worker", isWorker: true, logger: logger)
         let worker = Worker(options: options, platform: house.platform, logger: logger)
-        try await house.run([worker], settings, grace: options.grace) { say("ready worker \(options.name)") }
+        let administration = try house.administration(settings.ingress(), settings)
+        try await house.run([worker] + administration, settings, grace: options.grace) {
+            say("ready worker \(options.name)")
+        }
     }
 }
 

@@ -21,6 +21,11 @@ struct Setting: Sendable {
         name: "DATABASE_CONNECTIONS", standard: "8", summary: "connections a process, 2 to 64")
     static let host = Setting(name: "HOST", standard: "127.0.0.1", summary: "address that the ingress listens on")
     static let port = Setting(name: "PORT", standard: "8080", summary: "port of the ingress; 0 takes a free one")
+    static let adminPort = Setting(
+        name: "ADMIN_PORT", standard: nil,
+        summary:
+            "port of /operator and /metrics, which then answer only there; a worker has one only so; 0 takes a free one"
+    )
     static let connectionLimit = Setting(
         name: "MAX_CONNECTIONS", standard: "10000",
         summary: "connections that an ingress holds at once, fewer where descriptors are short; others wait")
@@ -58,11 +63,15 @@ struct Setting: Sendable {
     static let logLevel = Setting(
         name: "LOG_LEVEL", standard: "info", summary: "trace, debug, info, notice, warning, error or critical")
 
+    static let logFormat = Setting(
+        name: "LOG_FORMAT", standard: "text", summary: "text, or json for one object a line")
+
     /// In the order of the documents.
     static let all: [Setting] = [
-        databaseURL, listenURL, prepare, connections, host, port, connectionLimit, idleTimeout, headerTimeout,
+        databaseURL, listenURL, prepare, connections, host, port, adminPort, connectionLimit, idleTimeout,
+        headerTimeout,
         bodyTimeout,
         publicURL, tenantDomain, operatorToken, secretKey,
-        workerConcurrency, shutdownGrace, nodePath, phpPath, python3Path, cellPath, scriptUID, logLevel,
+        workerConcurrency, shutdownGrace, nodePath, phpPath, python3Path, cellPath, scriptUID, logLevel, logFormat,
     ]
 }

@@ -52,6 +52,7 @@ extension Settings {
     func problems(ownServer: Bool = false) -> [any Error] {
         var looks: [() throws -> Void] = [
             { _ = try logger() }, { _ = try database(url: ownServer ? "" : nil, as: "check") }, { _ = try ingress() },
+            { _ = try adminPort() },
             { _ = try worker() }, { _ = try platform() }, { _ = try execution(isWorker: true) },
         ]
         if !ownServer || text(.secretKey) != nil { looks.append { _ = try keyRing() } }

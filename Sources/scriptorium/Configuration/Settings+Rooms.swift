@@ -6,6 +6,7 @@ import Glibc
 import Ingress
 import Logging
 import Platform
+import Telemetry
 import Worker
 
 extension Settings {
@@ -102,9 +103,22 @@ extension Settings {
                 description: "\(Setting.logLevel.variable) must be one of"
                     + " \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")), not '\(text)'.")
         }
-        var logger = Logger(label: "scriptorium") { StreamLogHandler.standardError(label: $0) }
+        let format = self.text(.logFormat) ?? "text"
+        guard ["text", "json"].contains(format) else {
+            throw Invalid(description: "\(Setting.logFormat.variable) must be text or json, not '\(format)'.")
+        }
+        var logger = Logger(label: "scriptorium") { label in
+            guard format == "json" else { return StreamLogHandler.standardError(label: label) }
+            return JSONLogHandler(label: label, now: { Timestamp.now.description })
+        }
         logger.logLevel = level
         return logger
+    }
+
+    /// The administration's own port; nil where it shares the API's.
+    func adminPort() throws -> Int? {
+        guard text(.adminPort) != nil else { return nil }
+        return try integer(.adminPort, 0...65535, default: 0)
     }
 
     /// The list of settings as `--help` shows it.

@@ -36,3 +36,8 @@ struct Crew: Service {
         }
     }
 }
+
+/// Services are logged when they start: this one says no more than what it is.
+extension Crew: CustomStringConvertible {
+    var description: String { "Crew of \(roles.count)" }
+}

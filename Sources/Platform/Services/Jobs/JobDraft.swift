@@ -29,7 +29,9 @@ public struct JobDraft: Sendable {
         let id = JobID(milliseconds: UInt64(Date().timeIntervalSince1970 * 1000))
         let quotas = caller.tenant.quotas
         let settings = ScriptSettings(config: service.config)
-        let payload = JobPayload(request: request, session: caller.session, requestID: caller.requestID)
+        let payload = JobPayload(
+            request: request, session: caller.session, requestID: caller.requestID,
+            trace: caller.trace)
         var job = NewJob(
             id: id, tenant: caller.tenant.id, app: caller.session.appID, account: caller.session.user?.id,
             service: service.name, serviceID: service.id, version: service.version, language: language,

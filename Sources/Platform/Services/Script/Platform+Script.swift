@@ -13,8 +13,11 @@ extension Platform {
         let attempt = ScriptAttempt(
             language: call.script.language, name: "service.\(call.request.service)", source: call.script.source,
             event: EventView.json(of: call), platform: PlatformView.json(of: call, settings), limits: limits)
+        let started = clock.now
         let report = await executor.execute(
             attempt, host: InternalCalls(platform: self, call: call, log: log))
-        return ResultReading(call: call, name: attempt.name).outcome(of: report)
+        let outcome = ResultReading(call: call, name: attempt.name).outcome(of: report)
+        ScriptMetrics.ran(call.script.language, run: started.duration(to: clock.now), cpu: outcome.cpu)
+        return outcome
     }
 }

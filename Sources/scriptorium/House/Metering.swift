@@ -1,0 +1,33 @@
+import Metrics
+import Telemetry
+
+/// What the process counts, from its start to its end.
+enum Metering {
+    private static let registry = PrometheusRegistry(help: [
+        "scriptorium_attempts_lost_total": "Runs of lost workers that this process took back.",
+        "scriptorium_claim_jobs": "Jobs that a claim of this worker got.",
+        "scriptorium_database_up": "Whether the database answered when this was asked for.",
+        "scriptorium_database_wait_seconds": "How long work has waited for a database connection.",
+        "scriptorium_http_connections": "Connections that are open.",
+        "scriptorium_http_request_seconds": "From a request's headers to its answer, waits for jobs included.",
+        "scriptorium_http_requests_total": "Answered HTTP requests.",
+        "scriptorium_interpreter_starts_total": "Interpreter processes started.",
+        "scriptorium_jobs_accepted_total": "Jobs written by this ingress.",
+        "scriptorium_jobs_finished_total": "Jobs whose end this process has written.",
+        "scriptorium_queue_delayed_jobs": "Jobs that wait for their time, of the whole installation, up to 100000.",
+        "scriptorium_queue_oldest_seconds": "How long the job that is next has waited, of the whole installation.",
+        "scriptorium_queue_ready_jobs": "Jobs that could run, of the whole installation, up to 100000.",
+        "scriptorium_queue_running_jobs": "Jobs that run, of the whole installation.",
+        "scriptorium_results_refused_total": "Results that came after their attempt had lost its job.",
+        "scriptorium_script_cpu_seconds_total": "Processor time of scripts.",
+        "scriptorium_script_run_seconds": "How long scripts ran.",
+        "scriptorium_worker_slots": "Jobs that the workers that live can run at once.",
+        "scriptorium_workers": "Workers that live, of the whole installation.",
+    ])
+
+    /// Takes in everything that is recorded from now on. Called once, before anything is.
+    static func begin() { MetricsSystem.bootstrap(registry) }
+
+    /// Everything so far, in Prometheus' text form.
+    static let text: @Sendable () -> String = { registry.text() }
+}

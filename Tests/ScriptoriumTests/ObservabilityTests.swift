@@ -1,0 +1,224 @@
+import Core
+import Database
+import Outbound
+import TestSupport
+import Testing
+
+/// Metrics, logs and traces of real processes.
+@Suite struct ObservabilityTests {
+    /// An ingress and a worker on a database of their own, with an administration port each and logs for machines.
+    private struct House: Sendable {
+        let ingress: TestProgram
+        let worker: TestProgram
+        let url: String
+        let ingressAdmin: String
+        let workerAdmin: String
+        let key: String
+        let http = HTTPClient()
+
+        static let shared = Task { try await House() }
+
+        private init() async throws {
+            let environment = [
+                "SCRIPTORIUM_DATABASE_URL": try await TestPostgres.database(migrations: Migration.embedded),
+                "SCRIPTORIUM_SECRET_KEY": SecretKeyRing.generate(), "SCRIPTORIUM_PORT": "0",
+                "SCRIPTORIUM_OPERATOR_TOKEN": TestInstallation.operatorToken, "SCRIPTORIUM_WORKER_CONCURRENCY": "4",
+                "SCRIPTORIUM_ADMIN_PORT": "0", "SCRIPTORIUM_LOG_FORMAT": "json", "SCRIPTORIUM_LOG_LEVEL": "debug",
+            ]
+            ingress = try await TestProgram(["ingress"], environment: environment)
+            worker = try await TestProgram(["worker"], environment: environment)
+            url = try await ingress.line(after: "ready ")
+            ingressAdmin = try await ingress.line(after: "admin ")
+            workerAdmin = try await worker.line(after: "admin ")
+            _ = try await worker.line(after: "ready ")
+            let json = (name: "Content-Type", value: "application/json")
+            let made = try await http.send(
+                HTTPCall(
+                    method: "POST", url: ingressAdmin + "/operator/tenants", headers: [json, Self.authorization],
+                    body: Array(#"{"name":"acme"}"#.utf8)))
+            let tenant = try JSONText(checking: made.body)
+            key = try #require(tenant["api_key"]?.string, "\(made.text)")
+            let login = try await http.send(
+                HTTPCall(
+                    method: "POST", url: url + "/api/v2/user/session",
+                    headers: [json, (name: "X-API-Key", value: key)],
+                    body: Array((tenant["admin"]?.text ?? "").utf8)))
+            let token = try #require(try JSONText(checking: login.body)["session_token"]?.string, "\(login.text)")
+            for (name, script) in [
+                ("inner", "return 1"), ("outer", "return platform.api.get('inner').read().decode()"),
+            ] {
+                let saved = try await http.send(
+                    HTTPCall(
+                        method: "POST", url: url + "/api/v2/system/service",
+                        headers: [json, (name: "X-DreamFactory-Session-Token", value: token)],
+                        body: Array(
+                            #"{"name":"\#(name)","type":"python3","config":{"content":"\#(script)"}}"#.utf8)))
+                try #require(saved.status == 201, "\(saved.text)")
+            }
+        }
+
+        static let authorization = (name: "Authorization", value: "Bearer \(TestInstallation.operatorToken)")
+
+        func get(_ url: String, _ headers: [(name: String, value: String)] = []) async throws -> HTTPReply {
+            try await http.send(HTTPCall(url: url, headers: headers))
+        }
+
+        func call(_ service: String, _ headers: (name: String, value: String)...) async throws -> HTTPReply {
+            try await get("\(url)/api/v2/\(service)", [(name: "X-API-Key", value: key)] + headers)
+        }
+
+        /// The value of a sample, such as `name{label="x"}`; nil where there is none.
+        func sample(_ name: String, at url: String) async throws -> Double? {
+            let reply = try await get(url + "/metrics", [Self.authorization])
+            let line = reply.text.split(separator: "\n").first { $0.hasPrefix(name + " ") }
+            return line.flatMap { Double($0.dropFirst(name.count + 1)) }
+        }
+    }
+
+    @Test func theAdministrationAnswersOnlyAtItsOwnPort() async throws {
+        let house = try await House.shared.value
+        for path in ["/metrics", "/operator/tenants"] {
+            #expect(try await house.get(house.url + path, [House.authorization]).status == 404)
+            for admin in [house.ingressAdmin, house.workerAdmin] {
+                #expect(try await house.get(admin + path, [House.authorization]).status == 200)
+                #expect(try await house.get(admin + path).status == 401)
+            }
+        }
+        let key = (name: "X-API-Key", value: house.key)
+        #expect(try await house.get(house.ingressAdmin + "/api/v2/inner", [key]).status == 404)
+        for url in [house.url, house.ingressAdmin, house.workerAdmin] {
+            #expect(try await house.get(url + "/health/live").status == 200)
+            #expect(try await house.get(url + "/health/ready").status == 200)
+        }
+    }
+
+    /// Without a port of their own they share the API's.
+    @Test func metricsAreOnThePublicPortElse() async throws {
+        let installation = try await TestInstallation.shared()
+        let url = installation.ingresses[0] + "/metrics"
+        #expect(try await installation.http.send(HTTPCall(url: url)).status == 401)
+        let reply = try await installation.http.send(HTTPCall(url: url, headers: [House.authorization]))
+        #expect(reply.status == 200)
+        #expect(reply.header("Content-Type")?.hasPrefix("text/plain; version=0.0.4") == true)
+        let post = try await installation.http.send(
+            HTTPCall(method: "POST", url: url, headers: [House.authorization]))
+        #expect(post.status == 405)
+    }
+
+    @Test func jobsAreCounted() async throws {
+        let house = try await House.shared.value
+        let accepted = #"scriptorium_jobs_accepted_total{kind="synchronous"}"#
+        let finished = #"scriptorium_jobs_finished_total{status="succeeded"}"#
+        let runs = #"scriptorium_script_run_seconds_count{language="python3"}"#
+        let requests = #"scriptorium_http_requests_total{route="service",status="2xx"}"#
+        func samples() async throws -> [Double] {
+            let ingress = house.ingressAdmin
+            let worker = house.workerAdmin
+            return [
+                try await house.sample(accepted, at: ingress) ?? 0, try await house.sample(requests, at: ingress) ?? 0,
+                try await house.sample(finished, at: worker) ?? 0, try await house.sample(runs, at: worker) ?? 0,
+                try await house.sample("scriptorium_claim_jobs_sum", at: worker) ?? 0,
+            ]
+        }
+        let before = try await samples()
+        for _ in 1...5 { #expect(try await house.call("inner").status == 200) }
+        let after = try await samples()
+        // Other tests of this suite call services too.
+        for (old, new) in zip(before, after) { #expect(new >= old + 5, "\(before) \(after)") }
+        for (name, url) in [
+            ("scriptorium_workers", house.ingressAdmin), ("scriptorium_worker_slots", house.ingressAdmin),
+            ("scriptorium_database_up", house.ingressAdmin), ("scriptorium_http_connections", house.ingressAdmin),
+            ("scriptorium_database_wait_seconds_count", house.workerAdmin),
+            (#"scriptorium_script_cpu_seconds_total{language="python3"}"#, house.workerAdmin),
+            (#"scriptorium_interpreter_starts_total{language="python3",kind="zygote"}"#, house.workerAdmin),
+        ] {
+            #expect(try await house.sample(name, at: url) ?? 0 > 0, "\(name)")
+        }
+        #expect(try await house.sample("scriptorium_worker_slots", at: house.ingressAdmin) == 4)
+        for kind in ["synchronous", "asynchronous"] {
+            #expect(
+                try await house.sample(#"scriptorium_queue_ready_jobs{kind="\#(kind)"}"#, at: house.workerAdmin)
+                    != nil)
+        }
+    }
+
+    /// Every name says what it means, and no label has a value for every tenant, service or job.
+    @Test func everyMetricIsExplainedAndSmall() async throws {
+        let house = try await House.shared.value
+        #expect(try await house.call("outer").status == 200)
+        _ = try RawConnection(house.url).send("nonsense\r\n\r\n")
+        for url in [house.ingressAdmin, house.workerAdmin] {
+            let lines = try await house.get(url + "/metrics", [House.authorization]).text.split(separator: "\n")
+            var explained: Set<Substring> = []
+            for line in lines {
+                let words = line.split(separator: " ")
+                if line.hasPrefix("# HELP ") { explained.insert(words[2]) }
+                if line.hasPrefix("# TYPE ") { #expect(explained.contains(words[2]), "\(line)") }
+                #expect(!line.contains("acme") && !line.contains("inner"), "\(line)")
+            }
+            #expect(lines.count < 1000)
+        }
+    }
+
+    @Test func aTraceGoesFromTheCallerToTheScriptsWorker() async throws {
+        let house = try await House.shared.value
+        let trace = RandomSecret.hex(bytes: 16)
+        let reply = try await house.call(
+            "outer", (name: "traceparent", value: "00-\(trace)-00f067aa0ba902b7-01"),
+            (name: "X-Request-Id", value: "mine-\(trace)"))
+        #expect(reply.status == 200, "\(reply.text)")
+        #expect(reply.header("traceparent") == nil)
+        let job = try #require(reply.header("X-Scriptorium-Job"))
+        for program in [house.ingress, house.worker] {
+            try await eventually("the log has the trace") {
+                try lines(program).contains { $0["trace_id"]?.string == trace && $0["job_id"]?.string == job }
+            }
+            let found = try lines(program).filter { $0["trace_id"]?.string == trace }
+            #expect(found.allSatisfy { $0["request_id"]?.string == "mine-\(trace)" }, "\(found)")
+        }
+        #expect(
+            try lines(house.worker).filter { $0["trace_id"]?.string == trace }.map { $0["message"]?.string }
+                == ["attempt begins", "attempt ends"])
+    }
+
+    /// A trace that is not valid is as good as none: there is a fresh one.
+    @Test(arguments: [
+        "", "x", "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        "ff-\(String(repeating: "a", count: 32))-00f067aa0ba902b7-01",
+    ])
+    func aWrongTraceIsReplaced(given: String) async throws {
+        let house = try await House.shared.value
+        let id = "wrong-\(RandomSecret.hex(bytes: 8))"
+        _ = try await house.call("inner", (name: "traceparent", value: given), (name: "X-Request-Id", value: id))
+        try await eventually("the request is logged") {
+            try lines(house.ingress).contains { $0["request_id"]?.string == id }
+        }
+        let traces = Set(
+            try lines(house.ingress).filter { $0["request_id"]?.string == id }.compactMap { $0["trace_id"]?.string })
+        #expect(traces.count == 1)
+        let trace = try #require(traces.first)
+        #expect(TraceContext(traceparent: "00-\(trace)-00f067aa0ba902b7-00") != nil)
+        #expect(given.isEmpty || !given.contains(trace))
+    }
+
+    @Test func logsHoldNoSecret() async throws {
+        let house = try await House.shared.value
+        _ = try await house.get("\(house.url)/api/v2/inner?api_key=\(house.key)")
+        _ = try await house.get(house.ingressAdmin + "/operator/tenants", [House.authorization])
+        for program in [house.ingress, house.worker] {
+            _ = try lines(program)
+            #expect(!program.text.contains(house.key))
+            #expect(!program.text.contains(TestInstallation.operatorToken))
+        }
+    }
+
+    /// The log's lines: all that was printed but what is said to whoever started the program.
+    private func lines(_ program: TestProgram) throws -> [JSONText] {
+        var lines = program.text.split(separator: "\n", omittingEmptySubsequences: false)
+        // The last one may not be whole yet.
+        _ = lines.popLast()
+        return try lines.filter { !$0.hasPrefix("ready ") && !$0.hasPrefix("admin ") }.map {
+            try JSONText(checking: String($0))
+        }
+    }
+}
