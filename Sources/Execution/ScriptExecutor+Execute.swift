@@ -12,7 +12,7 @@ extension ScriptExecutor {
             ("platform", attempt.platform),
         ])
         let run = await Run(frame: FrameType.job.frame(job.text), limits: attempt.limits, log: host.log)
-        await follow(run, attempt.language, limits: attempt.limits, host: host)
+        await follow(run, attempt.language, isScript: true, limits: attempt.limits, host: host)
         return await run.end().report
     }
 
@@ -23,7 +23,7 @@ extension ScriptExecutor {
         let job = JSONText.object([("name", .string(name)), ("source", .string(source))])
         for _ in 0..<2 {
             let run = await Run(frame: FrameType.check.frame(job.text), limits: limits, log: { _ in })
-            await follow(run, language, limits: limits, host: SilentHost())
+            await follow(run, language, isScript: false, limits: limits, host: SilentHost())
             switch await run.end().report.ending {
             case .result(let result): return result.error
             case .cancelled: return nil
@@ -39,9 +39,9 @@ extension ScriptExecutor {
 
     /// Finds a process for the run and answers its calls until its outcome is decided.
     private func follow(
-        _ run: Run, _ language: ScriptLanguage, limits: AttemptLimits, host: some ScriptHost
+        _ run: Run, _ language: ScriptLanguage, isScript: Bool, limits: AttemptLimits, host: some ScriptHost
     ) async {
-        await place(run, language, within: limits.wall + .seconds(30))
+        await place(run, language, isScript: isScript, within: limits.wall + .seconds(30))
         await withDiscardingTaskGroup { group in
             for await request in run.requests {
                 group.addTask {

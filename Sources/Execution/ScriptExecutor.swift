@@ -41,6 +41,13 @@ public final class ScriptExecutor: Service, Sendable {
     /// The languages that work here; none before they were tried.
     public var languages: [ScriptLanguage] { working.withLock { $0 } }
 
+    /// Ends every script at `end`, also where this program stands still by then, unless this is called again before. What
+    /// was running is `.lost` then, and nothing is begun until the next call. Without a first call scripts run under no
+    /// lease.
+    public func renewLease(until end: ContinuousClock.Instant) async {
+        await staff.renewLease(until: end)
+    }
+
     /// One life of `cell` after the other.
     private func lives() async throws {
         await live(in: try await Household(options, logger: logger))
@@ -69,8 +76,9 @@ public final class ScriptExecutor: Service, Sendable {
     }
 
     /// Waits for a free process and hands the run over. Ends early where the task is cancelled.
-    func place(_ run: Run, _ language: ScriptLanguage, within time: Duration) async {
-        await staff.place(run, language, within: time)
+    /// - Parameter isScript: whether it is more than a look at a source, and so needs the lease.
+    func place(_ run: Run, _ language: ScriptLanguage, isScript: Bool, within time: Duration) async {
+        await staff.place(run, language, isScript: isScript, within: time)
     }
 }
 
@@ -79,16 +87,24 @@ public final class ScriptExecutor: Service, Sendable {
 private final class Staff {
     private var household: Household?
     private var failure: (any Error)?
+    /// Until when scripts may run; nil where there is no such time.
+    private var leaseEnd: ContinuousClock.Instant?
     private let bell = Bell()
 
     nonisolated init() {}
 
     func begin(_ household: Household) {
         self.household = household
+        if let leaseEnd { household.renewLease(until: leaseEnd) }
         bell.ring()
     }
 
     func pause() { household = nil }
+
+    func renewLease(until end: ContinuousClock.Instant) {
+        leaseEnd = end
+        household?.renewLease(until: end)
+    }
 
     func end(_ failure: any Error) {
         household = nil
@@ -105,17 +121,23 @@ private final class Staff {
         }
     }
 
-    func place(_ run: Run, _ language: ScriptLanguage, within time: Duration) async {
+    func place(_ run: Run, _ language: ScriptLanguage, isScript: Bool, within time: Duration) async {
         let clock = ContinuousClock()
         let deadline = clock.now + time
         while !Task.isCancelled {
             if let failure { return run.lose("\(failure)") }
+            // Those that were chosen before it ran out die with it; a later choice comes by here.
+            if isScript, let leaseEnd, clock.now >= leaseEnd { return run.lose("the worker's lease has run out") }
             let pool = household?.pools[language]
             if let household, pool == nil {
                 let why = household.reports.first { $0.language == language }?.problem
                 return run.lose("\(language.label) does not work here: \(why ?? "it was not tried")")
             }
-            if let pool, await pool.start(run) { return }
+            switch await pool?.start(run) {
+            case .done: return
+            case .processLost: continue
+            case .noneFree, nil: break
+            }
             let left = deadline - clock.now
             guard left > .zero else {
                 return run.lose("no \(language.label) process became free within \(time.inSeconds)")

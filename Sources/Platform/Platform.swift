@@ -31,6 +31,11 @@ public struct Platform: Sendable {
     /// What this process has working interpreters for.
     public var languages: [ScriptLanguage] { executor.languages }
 
+    /// Lets scripts run until `end`, and ends them then, whatever becomes of this process meanwhile.
+    public func renewLease(until end: ContinuousClock.Instant) async {
+        await executor.renewLease(until: end)
+    }
+
     /// Who answers a call.
     public enum Target: Sendable {
         /// The platform itself.

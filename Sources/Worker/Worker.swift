@@ -32,6 +32,8 @@ public final class Worker: Service, Sendable {
     private static let pollInterval = Duration.milliseconds(500)
     /// How long after its last heartbeat a worker stops its scripts: before the lease is over, with a margin for the killing.
     private static let patience = JobQueue.lease - .seconds(3)
+    /// How long after it `cell` ends them where the worker has not: it may stand still.
+    private static let longPatience = JobQueue.lease - .seconds(2)
 
     public init(options: WorkerOptions, platform: Platform, logger: Logger) {
         self.options = options
@@ -69,7 +71,7 @@ public final class Worker: Service, Sendable {
             let asked = clock.now
             do {
                 let epoch = try await queue.register(worker: options.name, slots: options.slots)
-                state.withLock { $0.renewed = asked }
+                await renew(asked)
                 logger.info("worker registered", metadata: ["worker": "\(epoch.rawValue)"])
                 return epoch
             } catch {
@@ -146,13 +148,19 @@ public final class Worker: Service, Sendable {
                     logger.error("worker was given up: stopping its scripts and registering anew")
                     return
                 }
-                state.withLock { $0.renewed = asked }
+                await renew(asked)
             } catch {
                 logger.warning("heartbeat failed", metadata: ["error": "\(error)"])
                 pause = .seconds(1)
             }
             try? await Task.sleep(for: pause)
         }
+    }
+
+    /// The lease holds from when it was asked for.
+    private func renew(_ asked: ContinuousClock.Instant) async {
+        state.withLock { $0.renewed = asked }
+        await platform.renewLease(until: asked + Self.longPatience)
     }
 
     /// Returns when the lease was not renewed in time, whatever the heartbeat is waiting for.

@@ -48,7 +48,7 @@ _Noreturn void become(const struct order *order, pid_t cell) {
     if (setsid() < 0) fail("can not make a session", NULL);
     offer_to_oom_killer();
 
-    // 2. Its descriptors. Cell itself holds 3 to 5, so those that arrived are above.
+    // 2. Its descriptors. Cell itself holds 3 to 6, so those that arrived are above.
     for (int index = 0; index < 3; index++)
         if (dup2(order->fds[index], wanted[index]) < 0) _exit(127);
     if (close_range(4, ~0U, 0) != 0) fail("can not close descriptors", NULL);

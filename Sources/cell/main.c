@@ -12,9 +12,11 @@
 //                      'K' u32 id                                                            kill it and its group
 //                      'C' name                              kill orphans, remove this directory of the run directory,
 //                                                            or one in it, where a name is given
+//                      'L' u32 id (0), u32 milliseconds      end all scripts unless this comes again within that time
 //     cell to worker   'P' u32 id, u32 pid                                                   started
 //                      'F' u32 id, u32 errno                                                 could not be started
 //                      'X' u32 id, u32 wait status, u64 CPU µs, u64 peak KiB                 ended and reaped
+//                      'L' u32 0, u32 0                      the time was over: what had been started is being ended
 // A process whose parent ended belongs to nobody, also while its script still runs: it is killed at the next 'C' or
 // death. When the socket ends, cell kills all that it started or inherited, removes the run directory, and exits.
 #define _GNU_SOURCE
@@ -34,11 +36,12 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { WORKER = 3, SIGNALS = 4, RUN_DIRECTORY = 5, MAX_PACKET = 65536 };
+enum { WORKER = 3, SIGNALS = 4, RUN_DIRECTORY = 5, LEASE = 6, MAX_PACKET = 65536 };
 
 /// A process of ours: one that was ordered, or one that empties the directory `removes`.
 struct child {
@@ -70,8 +73,47 @@ static void remember(struct child child) {
     children[count++] = child;
 }
 
+/// A process that is not reaped yet keeps its number, so neither kill can hit a stranger.
+static void kill_with_group(pid_t pid) {
+    kill(-pid, SIGKILL);
+    kill(pid, SIGKILL);
+}
+
+/// Whether the worker must still be told that its time was over.
+static bool has_lapsed;
+
+/// The worker has said nothing for too long: it stands still, or can not speak for its jobs, which another may take over
+/// soon. What is left of a script after its zygote comes to us and is killed then.
+static void lapse(void) {
+    uint64_t times;
+    if (read(LEASE, &times, sizeof times) < 0) return; // renewed at the last moment
+    has_lapsed = true;
+    for (size_t index = 0; index < count; index++)
+        if (!children[index].removes[0]) kill_with_group(children[index].pid);
+    kill_orphans(is_ours);
+}
+
+/// Sends a packet. A worker that stands still does not keep us from ending its scripts.
+static void deliver(const void *bytes, size_t length) {
+    while (send(WORKER, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+        if (errno == EINTR) continue;
+        if (errno != EAGAIN && errno != ENOBUFS) return;
+        struct pollfd watched[] = {{.fd = WORKER, .events = POLLOUT}, {.fd = LEASE, .events = POLLIN}};
+        poll(watched, 2, 50);
+        if (watched[1].revents) lapse();
+        kill_orphans(is_ours);
+    }
+}
+
+static void tell_of_lapse(void) {
+    if (!has_lapsed) return;
+    has_lapsed = false;
+    deliver((char[9]){'L'}, 9);
+}
+
 static void tell(const void *bytes, size_t length) {
-    while (send(WORKER, bytes, length, MSG_NOSIGNAL) < 0 && errno == EINTR) {}
+    tell_of_lapse(); // which explains what comes next
+    deliver(bytes, length);
 }
 
 static void tell_number(char kind, uint32_t id, uint32_t number) {
@@ -112,12 +154,6 @@ static void start(const struct order *order) {
     }
     remember((struct child){.pid = pid, .id = order->id});
     tell_number('P', order->id, (uint32_t)pid);
-}
-
-/// A process that is not reaped yet keeps its number, so neither kill can hit a stranger.
-static void kill_with_group(pid_t pid) {
-    kill(-pid, SIGKILL);
-    kill(pid, SIGKILL);
 }
 
 /// Empties a directory of the run directory as its owner, who may have filled it with anything and may be at it still.
@@ -187,6 +223,14 @@ static void reap(void) {
     kill_orphans(is_ours);
 }
 
+/// The worker's word that the scripts are still its own; nothing ends before the first one. The clock runs on while the
+/// machine sleeps.
+static void renew_lease(uint32_t milliseconds) {
+    struct itimerspec once = {
+        .it_value = {.tv_sec = milliseconds / 1000, .tv_nsec = (milliseconds % 1000) * 1000000L + 1}};
+    if (timerfd_settime(LEASE, 0, &once, NULL) != 0) die("timerfd_settime");
+}
+
 /// Takes one packet; false at the socket's end.
 static bool obey(void) {
     static char bytes[MAX_PACKET];
@@ -218,6 +262,13 @@ static bool obey(void) {
     case 'K':
         for (size_t index = 0; index < count; index++)
             if (children[index].id == id && !children[index].removes[0]) kill_with_group(children[index].pid);
+        break;
+    case 'L':
+        if (length == 9) {
+            uint32_t milliseconds;
+            memcpy(&milliseconds, bytes + 5, 4);
+            renew_lease(milliseconds);
+        }
         break;
     case 'C':
         if (length > 1 && bytes[length - 1] == 0 && bytes[1] != '/' && !strstr(bytes + 1, "..")) clear(bytes + 1);
@@ -275,26 +326,33 @@ int main(int argc, char **argv) {
     if (directory < 0) die(argv[1]);
     int signals = signalfd(-1, &children_end, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signals < 0) die("signalfd");
-    // Fixed numbers, so that what arrives for a child never stands where it must go. Both go out of the way first.
-    int spare = fcntl(directory, F_DUPFD_CLOEXEC, 10);
-    int other = fcntl(signals, F_DUPFD_CLOEXEC, 10);
-    if (spare < 0 || other < 0 || dup3(other, SIGNALS, O_CLOEXEC) < 0 || dup3(spare, RUN_DIRECTORY, O_CLOEXEC) < 0)
-        die("descriptors");
-    if (close_range(RUN_DIRECTORY + 1, ~0U, 0) != 0) die("close_range");
+    int lease = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (lease < 0) die("timerfd_create");
+    // Fixed numbers, so that what arrives for a child never stands where it must go. All go out of the way first.
+    int found[] = {signals, directory, lease}, fixed[] = {SIGNALS, RUN_DIRECTORY, LEASE};
+    for (size_t index = 0; index < 3; index++)
+        if ((found[index] = fcntl(found[index], F_DUPFD_CLOEXEC, 10)) < 0) die("descriptors");
+    for (size_t index = 0; index < 3; index++)
+        if (dup3(found[index], fixed[index], O_CLOEXEC) < 0) die("descriptors");
+    if (close_range(LEASE + 1, ~0U, 0) != 0) die("close_range");
     fcntl(WORKER, F_SETFD, FD_CLOEXEC);
 
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) die("subreaper");
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 
-    struct pollfd watched[] = {{.fd = WORKER, .events = POLLIN}, {.fd = SIGNALS, .events = POLLIN}};
+    struct pollfd watched[] = {
+        {.fd = WORKER, .events = POLLIN}, {.fd = SIGNALS, .events = POLLIN},
+        {.fd = LEASE, .events = POLLIN}};
     for (bool connected = true; connected;) {
-        if (poll(watched, 2, -1) < 0 && errno != EINTR) die("poll");
+        if (poll(watched, 3, -1) < 0 && errno != EINTR) die("poll");
         if (watched[1].revents) {
             struct signalfd_siginfo drained[16];
             while (read(SIGNALS, drained, sizeof drained) > 0) {}
             reap();
         }
         if (watched[0].revents) connected = obey();
+        if (watched[2].revents) lapse();
+        tell_of_lapse();
     }
     end_all();
     remove_run_directory(argv[1]);

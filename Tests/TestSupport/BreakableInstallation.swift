@@ -118,6 +118,12 @@ public enum Processes {
         return children + children.flatMap { descendants(of: $0) }
     }
 
+    /// Whether a process is there; one that nobody has reaped yet is not.
+    public static func isAlive(_ pid: pid_t) -> Bool {
+        guard let state = fields(of: pid)?.first else { return false }
+        return state != "Z"
+    }
+
     private static var all: [pid_t] {
         guard let folder = opendir("/proc") else { return [] }
         defer { closedir(folder) }
@@ -132,6 +138,12 @@ public enum Processes {
     }
 
     private static func parent(of pid: pid_t) -> pid_t? {
+        guard let fields = fields(of: pid), fields.count > 1 else { return nil }
+        return pid_t(fields[1])
+    }
+
+    /// What the kernel says of a process after its name: its state, its parent, and more.
+    private static func fields(of pid: pid_t) -> [Substring]? {
         guard let file = fopen("/proc/\(pid)/stat", "r") else { return nil }
         defer { fclose(file) }
         var buffer = [CChar](repeating: 0, count: 1024)
@@ -139,8 +151,7 @@ public enum Processes {
         // The name of the program, in parentheses, may hold spaces.
         let text = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         guard let end = text.lastIndex(of: ")") else { return nil }
-        let fields = text[text.index(after: end)...].split(separator: " ")
-        return fields.count > 1 ? pid_t(fields[1]) : nil
+        return text[text.index(after: end)...].split(separator: " ")
     }
 }
 

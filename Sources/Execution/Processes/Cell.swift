@@ -34,6 +34,10 @@ final class Cell {
     private(set) var hasEnded = false
     /// Rings when the program is gone.
     let bell = Bell()
+    /// Whether the lease ran out since it was renewed last, which has ended every process.
+    private(set) var hasLapsed = false
+    /// Is told when the lease has run out.
+    var onLapse: @PollThread () -> Void = {}
 
     private let pid: pid_t
     private let pidfd: Descriptor
@@ -85,6 +89,16 @@ final class Cell {
     func kill(_ id: UInt32) {
         var packet = Packet("K")
         packet.append(id)
+        socket?.send(packet.bytes)
+    }
+
+    /// Every process is killed unless this is called again within `time`, whatever becomes of this program meanwhile.
+    func renewLease(for time: Duration) {
+        hasLapsed = false
+        var packet = Packet("L")
+        packet.append(UInt32(0))
+        let (seconds, attoseconds) = max(.zero, time).components
+        packet.append(UInt32(clamping: min(seconds, 1 << 20) * 1000 + attoseconds / 1_000_000_000_000_000))
         socket?.send(packet.bytes)
     }
 
@@ -140,6 +154,9 @@ final class Cell {
                 status: Int32(bitPattern: word), cpu: .microseconds(Int64(clamping: cpu)),
                 peakMemoryBytes: Int(clamping: peak) << 10)
             handlers.removeValue(forKey: id)?(.ended(exit))
+        case UInt8(ascii: "L"):
+            hasLapsed = true
+            onLapse()
         default: break
         }
     }

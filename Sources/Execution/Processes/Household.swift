@@ -33,6 +33,12 @@ final class Household {
             rmdir(directory.path)
             throw error
         }
+        cell.onLapse = { logger.error("the lease ran out: all processes that run scripts were ended") }
+    }
+
+    /// Every process is killed, and started anew, unless this is called again before `end`.
+    func renewLease(until end: ContinuousClock.Instant) {
+        cell.renewLease(for: ContinuousClock().now.duration(to: end))
     }
 
     /// Finds the interpreters and starts a first process of each, all at the same time.

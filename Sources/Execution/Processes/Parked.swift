@@ -86,6 +86,8 @@ final class Parked: ScriptProcess {
         case .failed(let why):
             lastErrorLine = why
             end { $0.lose(why) }
+        case .ended(let exit) where exit.signal == SIGKILL && interpreter.cell.hasLapsed:
+            end { $0.lose("the process was ended: the worker's lease ran out") }
         case .ended(let exit): end { $0.processEnded(exit) }
         case .lost: end { $0.lose("the process was lost with cell") }
         }

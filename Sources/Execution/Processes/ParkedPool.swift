@@ -17,13 +17,11 @@ final class ParkedPool: ProcessPool {
         self.logger = logger
     }
 
-    func start(_ run: Run) async -> Bool {
-        while let index = parked.firstIndex(where: { $0.state == .ready }) {
-            let next = parked.remove(at: index)
-            bell.ring()
-            if next.start(run) { return true }
-        }
-        return false
+    func start(_ run: Run) async -> Placement {
+        guard let index = parked.firstIndex(where: { $0.state == .ready }) else { return .noneFree }
+        let process = parked.remove(at: index)
+        bell.ring()
+        return process.start(run) ? .done : .processLost
     }
 
     func warmUp(within time: Duration) async -> String? {

@@ -1,12 +1,21 @@
+/// What became of a run that was to be started.
+enum Placement {
+    /// It has begun, or can not begin any more.
+    case done
+    /// No process can take it now: the pool's bell will ring.
+    case noneFree
+    /// The process was lost before the run began: another may take it.
+    case processLost
+}
+
 /// Where a language's scripts find their processes.
 @PollThread
 protocol ProcessPool: AnyObject, Sendable {
     /// Rings when a process may have become free.
     var bell: Bell { get }
 
-    /// Starts a run, and waits until it has begun.
-    /// - Returns: false where no process is free, or one failed before the run began.
-    func start(_ run: Run) async -> Bool
+    /// Starts a run on a free process, and waits until it has begun.
+    func start(_ run: Run) async -> Placement
 
     /// Starts a first process, which proves that the language works; the reason where it does not.
     func warmUp(within time: Duration) async -> String?

@@ -59,8 +59,10 @@ final class Zygote {
             case .started(let pid): self.pid = pid
             case .failed(let why):
                 self.lastErrorLine = why
-                self.end()
-            case .ended, .lost: self.end()
+                self.end(why)
+            case .ended:
+                self.end(interpreter.cell.hasLapsed ? "the worker's lease ran out" : "it was ended from outside")
+            case .lost: self.end("cell has ended")
             }
         }
         StartMetrics.started(interpreter.language, "zygote")
@@ -126,7 +128,7 @@ final class Zygote {
         if state == .retired, jobs.isEmpty { control?.close() }
     }
 
-    private func end() {
+    private func end(_ why: String) {
         guard state != .ended else { return }
         state = .ended
         if let watchdog { Poller.shared.cancel(watchdog) }
@@ -136,7 +138,7 @@ final class Zygote {
         output?.close()
         let orphans = jobs.values
         jobs = [:]
-        let why = fault ?? "it was ended from outside"
+        let why = fault ?? why
         for fork in orphans { fork.lose("the \(interpreter.language.label) zygote ended while the script ran: \(why)") }
         interpreter.cell.clear()
         bell.ring()

@@ -17,13 +17,13 @@ final class ZygotePool: ProcessPool {
         self.logger = logger
     }
 
-    func start(_ run: Run) async -> Bool {
-        while let zygote = zygotes.filter({ $0.state == .ready }).min(by: { $0.load < $1.load }) {
-            if await zygote.start(run) { return true }
-            // It lives and can not fork: another moment may be better.
-            if zygote.state == .ready { return false }
+    func start(_ run: Run) async -> Placement {
+        guard let zygote = zygotes.filter({ $0.state == .ready }).min(by: { $0.load < $1.load }) else {
+            return .noneFree
         }
-        return false
+        if await zygote.start(run) { return .done }
+        // One that lives and can not fork may do so at another moment.
+        return zygote.state == .ready ? .noneFree : .processLost
     }
 
     func warmUp(within time: Duration) async -> String? {

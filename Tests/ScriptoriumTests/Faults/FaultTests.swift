@@ -72,10 +72,17 @@ import Testing
             "late", "python3", sleeper.replacing("time.sleep(60)", with: "time.sleep(25)"))
         let accepted = try await tenant.send("GET", "/api/v2/late", headers: asynchronous)
         let path = try #require(accepted.header("Location"))
-        _ = try await process(of: tenant, path)
+        let script = try await process(of: tenant, path)
         let first = try await house.program("worker 0")
         first.signal(SIGSTOP)
+        let processes = [script] + Processes.descendants(of: first.pid).dropFirst()
         try await house.start("worker 1")
+        // While the worker stands still: its cell ends the script before another can take the job over, and all else that
+        // could run one.
+        try await eventually("the stopped worker's script has ended", within: .seconds(15)) {
+            processes.allSatisfy { !Processes.isAlive($0) }
+        }
+        #expect(try await job(tenant, path)["attempt"]?.integer == 1)
         let reply = try await tenant.send("GET", "\(path)/response?wait=60", timeout: .seconds(90))
         #expect(reply.text == #"{"attempt":2}"#)
         first.signal(SIGCONT)
