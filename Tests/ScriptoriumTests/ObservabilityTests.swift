@@ -24,6 +24,7 @@ import Testing
                 "SCRIPTORIUM_SECRET_KEY": SecretKeyRing.generate(), "SCRIPTORIUM_PORT": "0",
                 "SCRIPTORIUM_OPERATOR_TOKEN": TestInstallation.operatorToken, "SCRIPTORIUM_WORKER_CONCURRENCY": "4",
                 "SCRIPTORIUM_ADMIN_PORT": "0", "SCRIPTORIUM_LOG_FORMAT": "json", "SCRIPTORIUM_LOG_LEVEL": "debug",
+                "SCRIPTORIUM_DATABASE_CONNECTIONS": "2",
             ]
             ingress = try await TestProgram(["ingress"], environment: environment)
             worker = try await TestProgram(["worker"], environment: environment)
