@@ -21,6 +21,9 @@ final class Fork: ScriptProcess {
     /// Since when the zygote owes an answer, in nanoseconds of the monotonic clock; nil where it owes none.
     private(set) var owedSince: UInt64?
 
+    /// Its working directory's name in the zygote's.
+    let folder: String
+
     private let run: Run
     private var channels: ScriptChannels?
     /// Whether the zygote has said which process it is.
@@ -29,8 +32,9 @@ final class Fork: ScriptProcess {
     private let answered: AsyncStream<Void>
     private let answer: AsyncStream<Void>.Continuation
 
-    init(_ run: Run, _ channels: ScriptChannels) {
+    init(_ run: Run, _ folder: String, _ channels: ScriptChannels) {
         self.run = run
+        self.folder = folder
         self.channels = channels
         owedSince = PollExecutor.now
         (answered, answer) = AsyncStream.makeStream()

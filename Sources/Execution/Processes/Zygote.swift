@@ -83,13 +83,17 @@ final class Zygote {
             let output = try Descriptor.pipe()
             let error = try Descriptor.pipe()
             lastJob += 1
+            // A name that nobody can have taken before.
+            let folder = "job-\(lastJob)-\(String(UInt64.random(in: 0 ... .max), radix: 16))"
             let fork = Fork(
-                run,
+                run, folder,
                 ScriptChannels(
                     frames: FrameSocket(frames.ours, resultLimit: run.resultLimit), output: LogPipe(output.ours),
                     error: LogPipe(error.ours)))
             jobs[lastJob] = fork
-            control.send(Array("{\"job\":\(lastJob)}".utf8), with: [frames.theirs, output.theirs, error.theirs])
+            control.send(
+                Array("{\"job\":\(lastJob),\"folder\":\"\(folder)\"}".utf8),
+                with: [frames.theirs, output.theirs, error.theirs])
             if watchdog == nil { watch() }
             if lastJob >= mostForks { retire() }
             return await fork.begins()
@@ -189,7 +193,7 @@ final class Zygote {
             guard fork.hasEnded(Exit(status: status, cpu: .microseconds(cpu), peakMemoryBytes: peak << 10)) else {
                 return false
             }
-            interpreter.cell.clear(directory: "\(directory)/job-\(number)")
+            interpreter.cell.clear(directory: "\(directory)/\(fork.folder)")
         } else {
             guard fork.hasFailed() else { return false }
             lastErrorLine = "can not fork: \(fields["error"]?.string ?? "it did not say why")"

@@ -623,7 +623,7 @@ namespace Harness {
         Script::$answered = false;
     }
 
-    /** Takes one message: the job's number and its descriptors. Null at the end of the control socket. */
+    /** Takes one message: the job's number, its folder and its descriptors. Null at the end of the control socket. */
     function receive(): ?array
     {
         $lib = C::$lib;
@@ -641,14 +641,14 @@ namespace Harness {
         if ($length <= 0) {
             return null;
         }
-        $number = decode(FFI::string($text, $length))['job'];
+        ['job' => $number, 'folder' => $folder] = decode(FFI::string($text, $length));
         // struct cmsghdr: a size_t of its length, level, type, then the descriptors.
         $fds = [];
         if ($message->control_length >= 16) {
             $header = FFI::string($rights, $message->control_length);
             $fds = array_values(unpack('V*', substr($header, 16, unpack('P', $header)[1] - 16)));
         }
-        return [$number, $fds];
+        return [$number, $folder, $fds];
     }
 
     function tell(array $message): void
@@ -719,8 +719,8 @@ namespace Harness {
                     reap($jobs, 0);
                     return;
                 }
-                [$job, $fds] = $message;
-                $folder = "$temporary/job-$job"; // the worker has it removed
+                [$job, $name, $fds] = $message;
+                $folder = "$temporary/$name"; // the worker has it removed
                 $pid = @pcntl_fork();
                 if ($pid === 0) {
                     child($self, $fds, $folder, $walled);

@@ -548,8 +548,9 @@ def main():
             return False
         if not message:
             return False
-        job = json.loads(message)["job"]
-        folder = os.path.join(temporary, f"job-{job}")  # the worker has it removed
+        message = json.loads(message)
+        job = message["job"]
+        folder = os.path.join(temporary, message["folder"])  # the worker has it removed
         try:
             pid = os.fork()
         except OSError as error:
