@@ -72,6 +72,9 @@ enum SystemStatements {
 
     static let dropTenant = Statement("catalog_drop_tenant", "select drop_tenant_1($1::bigint, $2::integer)")
 
+    /// Makes the workers look whether what they run is still theirs.
+    static let stopRuns = Statement("catalog_stop_runs", "select pg_notify('scriptorium_cancel', '')")
+
     static let usage = Statement(
         "catalog_usage",
         """

@@ -140,8 +140,13 @@ import Testing
         let tenant = try await installation.tenant()
         try await tenant.save("echo", "python3", "print('a line')\nreturn 1")
         let job = try #require(try await tenant.send("GET", "/api/v2/echo").header("X-Scriptorium-Job"))
-        for _ in 1...3 {
-            _ = try await tenant.send("GET", "/api/v2/echo", headers: [(name: "Prefer", value: "respond-async")])
+        let asynchronous = [(name: "Prefer", value: "respond-async")]
+        for _ in 1...3 { _ = try await tenant.send("GET", "/api/v2/echo", headers: asynchronous) }
+        try await tenant.save("sleep", "python3", "import time\ntime.sleep(600)")
+        let sleeper = try await tenant.send("GET", "/api/v2/sleep", headers: asynchronous)
+        let sleeping = try #require(sleeper.header("X-Scriptorium-Job"))
+        try await eventually("it runs") {
+            try await tenant.send("GET", "/api/v2/jobs/\(sleeping)").text.contains(#""status":"running""#)
         }
         let id = Int64(try #require(try json(try await operate("GET", "/\(tenant.name)"))["id"]?.integer))
         #expect(try json(try await operate("DELETE", "/\(tenant.name)"))["deleted"]?.bool == true)
@@ -155,6 +160,11 @@ import Testing
         }
         try await eventually("everything of it is dropped", within: .seconds(60)) {
             try await count(Self.rows, id) == 0
+        }
+        try await eventually("its script is stopped") {
+            installation.programs.contains { program in
+                program.text.split(separator: "\n").contains { $0.contains(sleeping) && $0.contains("taken away") }
+            }
         }
 
         // The name is free, and nothing of the old tenant opens the new one.
