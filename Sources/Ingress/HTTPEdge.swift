@@ -21,44 +21,59 @@ struct HTTPEdge: HTTPResponder {
     func respond(to request: Request, context: EdgeContext) async throws -> Response {
         let started = ContinuousClock.now
         let route = EdgeMetrics.Route(path: request.head.path ?? "")
-        let trace = Self.trace(of: request.headers)
-        let requestID = RequestID.taken(from: request.headers) ?? RequestID.fresh()
-        let accept = request.headers[.accept]
-        var logger = logger
-        logger[metadataKey: "request_id"] = "\(requestID)"
-        logger[metadataKey: "trace_id"] = "\(trace.traceID)"
+        let origin = Origin(
+            requestID: RequestID.taken(from: request.headers) ?? RequestID.fresh(),
+            trace: Self.trace(of: request.headers))
         var answer: ServiceResponse
         do {
-            answer = try await self.answer(request, Origin(requestID: requestID, trace: trace), context)
-        } catch let fault as ClientFault {
-            logger.debug("request not readable", metadata: ["reason": "\(fault.answer.message)"])
-            answer = Self.shown(fault.answer, requestID, accept: accept)
+            answer = try await self.answer(request, origin, context)
         } catch {
-            answer = Self.shown(
-                ServiceError(describing: error, logger, requestID: requestID), requestID, accept: accept)
+            answer = Self.shown(describe(error, origin), origin.requestID, accept: request.headers[.accept])
         }
-        answer.headers.append((name: "X-Request-Id", value: requestID))
+        answer.headers.append((name: "X-Request-Id", value: origin.requestID))
         let duration = started.duration(to: .now)
         EdgeMetrics.answered(route, status: answer.status, after: duration)
-        if logger.logLevel <= .debug {
-            var facts: Logger.Metadata = [
-                "method": "\(request.method)", "route": "\(route.rawValue)", "status": "\(answer.status)",
-                "duration_ms": "\(duration.milliseconds)",
-            ]
-            if let job = answer.headers.first(where: { $0.name == "X-Scriptorium-Job" }) {
-                facts["job_id"] = "\(job.value)"
-            }
-            logger.debug("answered", metadata: facts)
-        }
+        if logger.logLevel <= .debug { note(answer, to: request, route, origin, after: duration) }
         let response = Self.response(answer)
         // What answers HEAD has no body, or the next answer on the connection would be read as one.
         return request.method == .head ? response.createHeadResponse() : response
+    }
+
+    /// An error as the caller may see it; what they may not is in the log.
+    private func describe(_ error: any Error, _ origin: Origin) -> ServiceError {
+        guard let fault = error as? ClientFault else {
+            return ServiceError(describing: error, origin.marking(logger), requestID: origin.requestID)
+        }
+        origin.marking(logger).debug("request not readable", metadata: ["reason": "\(fault.answer.message)"])
+        return fault.answer
+    }
+
+    private func note(
+        _ answer: ServiceResponse, to request: Request, _ route: EdgeMetrics.Route, _ origin: Origin,
+        after duration: Duration
+    ) {
+        var facts: Logger.Metadata = [
+            "method": "\(request.method)", "route": "\(route.rawValue)", "status": "\(answer.status)",
+            "duration_ms": "\(duration.milliseconds)",
+        ]
+        if let job = answer.headers.first(where: { $0.name == "X-Scriptorium-Job" }) {
+            facts["job_id"] = "\(job.value)"
+        }
+        origin.marking(logger).debug("answered", metadata: facts)
     }
 
     /// What goes with a request into everything that it sets off.
     struct Origin {
         let requestID: String
         let trace: TraceContext
+
+        /// A logger whose lines say which request they are about.
+        func marking(_ logger: Logger) -> Logger {
+            var logger = logger
+            logger[metadataKey: "request_id"] = "\(requestID)"
+            logger[metadataKey: "trace_id"] = "\(trace.traceID)"
+            return logger
+        }
     }
 
     /// The caller's trace where it has named a valid one, and only one; else a fresh one.
