@@ -90,6 +90,7 @@ public final class EmbeddedPostgres: Service, Sendable {
                 try home.create(programs, account: account, durable: options.durable)
             }
             try ServerLeftovers(cluster: home.cluster).end(progress)
+            for (name, content) in options.files { try home.place(content, as: name, account: account) }
             let socket = try home.makeSocketFolder(account: account)
             let port = options.port ?? 5432
             let settings = Self.settings(options, socket: socket, port: port)
@@ -120,6 +121,7 @@ public final class EmbeddedPostgres: Service, Sendable {
         ]
             + (options.durable
                 ? [] : [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")])
+            + options.settings.map { ($0, $1) }
     }
 
     /// Waits until the server answers, and makes the database.

@@ -12,6 +12,11 @@ public struct EmbeddedPostgresOptions: Sendable {
     /// Throws away a cluster that is there already, once nobody else uses it.
     public var fresh: Bool
 
+    /// Further settings of the server: for tests.
+    package var settings: [String: String] = [:]
+    /// Further files of the cluster, by their names, which only the server's user can read: for tests.
+    package var files: [String: [UInt8]] = [:]
+
     public init(
         dataDirectory: String, port: Int? = nil, durable: Bool = true, startLimit: Duration = .seconds(60),
         fresh: Bool = false

@@ -114,6 +114,13 @@ struct ServerHome: Sendable {
         guard rename(draft, cluster) == 0 else { throw Self.failure(cluster) }
     }
 
+    /// Puts a file into the cluster that only the server can read.
+    func place(_ content: [UInt8], as name: String, account: ServerAccount) throws {
+        let path = "\(cluster)/\(name)"
+        try Self.write(content, to: path)
+        guard chown(path, account.uid, account.gid) == 0 else { throw Self.failure(path) }
+    }
+
     /// Throws the cluster away. Nobody may be using it.
     func removeCluster() throws {
         guard access(cluster, F_OK) == 0 else { return }
@@ -196,13 +203,14 @@ struct ServerHome: Sendable {
         }.joined()
     }
 
+    private static func write(_ text: String, to path: String) throws { try write(Array(text.utf8), to: path) }
+
     /// Writes a file that only we can read.
-    private static func write(_ text: String, to path: String) throws {
+    private static func write(_ bytes: [UInt8], to path: String) throws {
         unlink(path)
         let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw failure(path) }
         defer { close(file) }
-        let bytes = Array(text.utf8)
         guard Glibc.write(file, bytes, bytes.count) == bytes.count, fsync(file) == 0 else { throw failure(path) }
     }
 
