@@ -7,9 +7,11 @@ import Logging
 public actor BreakableInstallation {
     /// For calls and tenants. An ingress that was started again has its address again.
     public nonisolated let installation: TestInstallation
+    /// Straight to the server, as its owner.
     public nonisolated let databaseURL: String
 
-    private let environment: [String: String]
+    /// What every process is started with.
+    public nonisolated let environment: [String: String]
     private let ports: [Int]
     private let serverOptions: EmbeddedPostgresOptions
     private var server: EmbeddedPostgres
@@ -17,22 +19,26 @@ public actor BreakableInstallation {
     private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     /// Starts all of it.
-    /// - Parameter settings: beside those that every installation has.
-    public init(ingresses: Int = 2, workers: Int = 2, settings: [String: String] = [:]) async throws {
-        let folder = "\(TestFolder.path)/breakable-\(UInt32.random(in: 0 ... .max))"
-        serverOptions = EmbeddedPostgresOptions(dataDirectory: folder)
-        server = try await EmbeddedPostgres.start(serverOptions, logger: Self.logger)
-        databaseURL = server.url
-        try await Migrator(url: server.url, migrations: Migration.embedded, logger: Self.logger).up()
+    /// - Parameters:
+    ///   - settings: beside those that every installation has.
+    ///   - server: the server's options; nil: as every installation has it.
+    ///   - reach: by what settings the processes reach the server's URL; it may prepare the server for them.
+    public init(
+        ingresses: Int = 2, workers: Int = 2, settings: [String: String] = [:], server: EmbeddedPostgresOptions? = nil,
+        reach: (String) async throws -> [String: String] = { ["SCRIPTORIUM_DATABASE_URL": $0] }
+    ) async throws {
+        serverOptions = server ?? EmbeddedPostgresOptions(dataDirectory: TestFolder.path(for: "breakable"))
+        self.server = try await EmbeddedPostgres.start(serverOptions, logger: Self.logger)
+        databaseURL = self.server.url
         environment = [
-            "SCRIPTORIUM_DATABASE_URL": server.url,
             "SCRIPTORIUM_SECRET_KEY": SecretKeyRing.generate(),
             "SCRIPTORIUM_OPERATOR_TOKEN": TestInstallation.operatorToken,
             "SCRIPTORIUM_WORKER_CONCURRENCY": "4",
-        ].merging(settings) { $1 }
+        ].merging(settings) { $1 }.merging(try await reach(databaseURL)) { $1 }
         ports = try (0..<ingresses).map { _ in try freePort() }
         installation = TestInstallation(
             ingresses: ports.map { "http://127.0.0.1:\($0)" }, environment: environment)
+        guard try await run(["migrate"]).code == 0 else { throw NeverHappened(description: "no migrations") }
         let names = (0..<ingresses).map { "ingress \($0)" } + (0..<workers).map { "worker \($0)" }
         for name in names { try await launch(name) }
         for name in names { try await ready(name) }
@@ -78,8 +84,15 @@ public actor BreakableInstallation {
 
     /// The audit's complaints: empty where it has none.
     public func audit() async throws -> String {
-        let program = try await TestProgram(["fsck"], environment: environment)
-        return try await program.end() == 0 ? "" : program.text
+        let (code, text) = try await run(["fsck"])
+        return code == 0 ? "" : text
+    }
+
+    /// Runs a command to its end.
+    public nonisolated func run(_ arguments: [String]) async throws -> (code: Int32?, text: String) {
+        let program = try await TestProgram(arguments, environment: environment)
+        let code = try await program.end()
+        return (code, program.text)
     }
 
     /// Ends everything.

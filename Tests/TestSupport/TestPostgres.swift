@@ -83,6 +83,9 @@ public enum TestFolder {
         return path
     }()
 
+    /// A path in it that nothing has.
+    public static func path(for what: String) -> String { "\(path)/\(what)-\(UInt32.random(in: 0 ... .max))" }
+
     /// Removes what processes have left that were killed.
     private static func removeAbandoned() {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: "/tmp")) ?? [] where name.hasPrefix(prefix) {
