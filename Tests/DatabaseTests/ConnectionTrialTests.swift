@@ -7,11 +7,23 @@ import Testing
 /// What a program's start makes of a database that does not answer.
 @Suite struct ConnectionTrialTests {
     @Test func aServerThatAnswersTellsItsVersion() async throws {
-        guard case .connected(let version) = await ConnectionTrial.run(url: try await TestPostgres.database()) else {
+        let trial = await ConnectionTrial.run(url: try await TestPostgres.database())
+        guard case .connected(let version, .everything) = trial else {
             Issue.record("not connected")
             return
         }
         #expect(version >= 150_000)
+    }
+
+    @Test(arguments: [("transaction", Lasting.nothing), ("session", .everything)])
+    func whatLastsBehindAPoolerIsFound(mode: String, expected: Lasting) async throws {
+        let bouncer = try await TestBouncer(server: try await TestPostgres.database(), poolSize: 5, mode: mode)
+        guard case .connected(_, let lasting) = await ConnectionTrial.run(url: bouncer.url) else {
+            Issue.record("not connected")
+            return
+        }
+        #expect(lasting == expected)
+        try await bouncer.kill()
     }
 
     @Test func whatTheServerRefusesIsRefused() async throws {

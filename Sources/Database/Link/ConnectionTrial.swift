@@ -3,7 +3,7 @@ import CLibPQ
 /// One attempt to connect, for a program's start: it tells a wrong setting from a server that is away.
 public enum ConnectionTrial: Sendable, Hashable {
     /// The server answers; its version as libpq counts it, such as 150018.
-    case connected(version: Int32)
+    case connected(version: Int32, lasting: Lasting)
     /// What is wrong will not mend itself: the URL, the password, the name of the role or the database.
     case refused(DatabaseError)
     /// Either a slip of the pen or trouble that passes: a host that has no address, a certificate that does not fit.
@@ -11,12 +11,12 @@ public enum ConnectionTrial: Sendable, Hashable {
     /// Nobody answers there, or the server is just starting.
     case away(DatabaseError)
 
-    /// Tries once, for up to five seconds.
+    /// Tries once. Connecting takes up to five seconds.
     public static func run(url: String) async -> ConnectionTrial {
         do {
             return try await PosixThread.run("db-trial") {
-                let link = try Link.open(LinkTarget(url: url, applicationName: "scriptorium-start"))
-                return .connected(version: link.serverVersion)
+                let link = try Link.open(LinkTarget(url: url, applicationName: "scriptorium-start", prepares: false))
+                return .connected(version: link.serverVersion, lasting: try PoolerTrial.run(link, url: url))
             }
         } catch let error as DatabaseError {
             return judge(error)
@@ -27,6 +27,7 @@ public enum ConnectionTrial: Sendable, Hashable {
 
     private static func judge(_ error: DatabaseError) -> ConnectionTrial {
         if error.code == .protocolMisuse { return .refused(error) }
+        if error.code == .connectionLost { return .away(error) }
         if let state = error.sqlState {
             // Who it is, what they may, and a database that is not there.
             return state.hasPrefix("28") || ["3D000", "42501"].contains(state) ? .refused(error) : .away(error)

@@ -68,6 +68,9 @@ final class Link {
     /// As libpq counts it: 150018 is 15.18.
     var serverVersion: Int32 { PQserverVersion(handle) }
 
+    /// Of the server's process, as it was told when the connection was made.
+    var processID: Int32 { PQbackendPID(handle) }
+
     var isBroken: Bool { isSpoiled || PQstatus(handle) == CONNECTION_BAD }
 
     var isIdle: Bool { PQtransactionStatus(handle) == PQTRANS_IDLE }

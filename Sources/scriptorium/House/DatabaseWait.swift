@@ -7,9 +7,15 @@ struct DatabaseWait {
     /// The setting that says where the database is.
     let setting: Setting
     let url: String
+    /// What is going to be done there beside transactions.
+    let uses: Set<Use>
     let logger: Logger
     /// When to give up on a server that is away; nil: never.
     var limit: Duration?
+
+    enum Use {
+        case listening, preparing
+    }
 
     /// How long what is either a slip of the pen or trouble that passes may last.
     private static let doubt = Duration.seconds(20)
@@ -30,12 +36,12 @@ struct DatabaseWait {
         while true {
             let cause: DatabaseError
             switch await ConnectionTrial.run(url: url) {
-            case .connected(let version):
+            case .connected(let version, let lasting):
                 guard version >= Self.oldestVersion else {
                     throw invalid(
                         "the server at \(address) is PostgreSQL \(version / 10_000), and 15 or newer is needed")
                 }
-                return
+                return try check(lasting, at: address)
             case .refused(let error):
                 throw invalid("\(address) can not be used: \(error.message). \(Self.remedy(error))")
             case .doubtful(let error):
@@ -59,6 +65,23 @@ struct DatabaseWait {
         }
     }
 
+    /// - Throws: ``Settings/Invalid`` where a pooler does not let through what is going to be done.
+    private func check(_ lasting: Lasting, at address: String) throws {
+        let pooler = "at \(address) is a pooler such as PgBouncer in transaction mode"
+        if uses.contains(.listening), lasting != .everything {
+            throw Settings.Invalid(
+                description:
+                    "\(Setting.listenURL.variable): \(pooler), through which nobody can listen. Set this to the"
+                    + " URL of the server itself.")
+        }
+        if uses.contains(.preparing), lasting == .nothing {
+            throw Settings.Invalid(
+                description:
+                    "\(Setting.prepare.variable): \(pooler), where prepared statements do not last. Set this to"
+                    + " off, or take PgBouncer 1.21 or newer with max_prepared_statements.")
+        }
+    }
+
     private func invalid(_ text: String) -> Settings.Invalid {
         Settings.Invalid(description: "\(setting.variable): \(text)")
     }
@@ -72,7 +95,7 @@ struct DatabaseWait {
         case let state? where state.hasPrefix("28"):
             "Correct the user, or let it in (CREATE ROLE, and the server's pg_hba.conf)."
         default:
-            if error.message.contains("host name") {
+            if error.message.contains("could not translate") {
                 "Correct the host."
             } else if error.message.contains("no password supplied") {
                 "Give a password in it."
@@ -89,8 +112,14 @@ extension Settings {
     /// Waits until the database answers at both of its addresses.
     /// - Parameter limit: when to give up; nil: never.
     func waitForDatabase(_ options: DatabaseOptions, logger: Logger, limit: Duration? = nil) async throws {
-        try await DatabaseWait(setting: .databaseURL, url: options.url, logger: logger, limit: limit).pass()
+        var uses: Set<DatabaseWait.Use> = options.prepare ? [.preparing] : []
+        if options.listenURL == nil { uses.insert(.listening) }
+        try await DatabaseWait(
+            setting: .databaseURL, url: options.url, uses: uses, logger: logger, limit: limit
+        ).pass()
         guard let listenURL = options.listenURL else { return }
-        try await DatabaseWait(setting: .listenURL, url: listenURL, logger: logger, limit: limit).pass()
+        try await DatabaseWait(
+            setting: .listenURL, url: listenURL, uses: [.listening], logger: logger, limit: limit
+        ).pass()
     }
 }
