@@ -31,10 +31,12 @@ public struct JobCursor: Sendable, Hashable, CustomStringConvertible {
         id = record.id
     }
 
-    /// Reads ``description``.
+    /// Reads ``description``. Whoever lists may have changed it: no moment is taken that the database can not hold.
     public init?(_ text: String) {
         let parts = text.split(separator: ".", maxSplits: 1)
-        guard parts.count == 2, let microseconds = Int64(parts[0]), let id = JobID(String(parts[1])) else { return nil }
+        guard parts.count == 2, let microseconds = Int64(parts[0]), let id = JobID(String(parts[1])),
+            (0...Int64.max / 4).contains(microseconds)
+        else { return nil }
         createdAt = Timestamp(microseconds: microseconds)
         self.id = id
     }

@@ -69,6 +69,8 @@ import Testing
 
     @Test(arguments: [
         "status=done", "limit=0", "limit=1001", "limit=x", "since=yesterday", "until=1", "app_id=x", "cursor=nonsense",
+        "cursor=-9223372036854775808.01900000-0000-7000-8000-000000000000",
+        "cursor=9223372036854775807.01900000-0000-7000-8000-000000000000",
     ])
     func aListThatIsNotUnderstoodIsRefused(query: String) async throws {
         let reply = try await tenant().send("GET", "/api/v2/jobs?\(query)")
