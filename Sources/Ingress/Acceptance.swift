@@ -118,7 +118,9 @@ struct Acceptance: Sendable {
 
     private static func idempotency(_ key: String, _ request: ServiceRequest, _ caller: Caller) -> IdempotencyKey {
         let session = caller.session
-        let owner = session.appID.map { "app:\($0)" } ?? session.user.map { "account:\($0.id)" } ?? ""
+        // Users of one app are answered for themselves: what one of them was told is not for another who sends the same key.
+        let owner = [session.appID.map { "app:\($0)" }, session.user.map { "account:\($0.id)" }].compactMap { $0 }
+            .joined(separator: " ")
         let query = CredentialMask.removed(from: request.query)
         // Lengths first, so that no two requests read the same.
         let parts = [request.verb.rawValue, request.service, request.resource, query]

@@ -275,6 +275,21 @@ import Testing
         #expect(try await foreign.send("POST", "/api/v2/count", #"{"a":1}"#, headers: key).text == #""other""#)
     }
 
+    /// What a user was answered is not for somebody else who sends the same with the same app's key.
+    @Test func aKeyIsItsUsersOwn() async throws {
+        let tenant = try await tenant()
+        try await tenant.save("me", "python3", "return platform.session.user.email if platform.session.user else None")
+        let key = [(name: "Idempotency-Key", value: "me-1")]
+        let session = [(name: "X-DreamFactory-Session-Token", value: tenant.token)]
+        let admin = try await tenant.send("GET", "/api/v2/me", headers: key + session)
+        #expect(admin.text == #""\#(tenant.email)""#)
+        let app = try await tenant.send("GET", "/api/v2/me", headers: key)
+        #expect(!app.text.contains(tenant.email), "\(app.status) \(app.text)")
+        #expect(app.header("X-Scriptorium-Job") != admin.header("X-Scriptorium-Job"))
+        let again = try await tenant.send("GET", "/api/v2/me", headers: key + session)
+        #expect(again.header("X-Scriptorium-Job") == admin.header("X-Scriptorium-Job"))
+    }
+
     @Test func aRunningJobIsJoinedOrNamed() async throws {
         let tenant = try await tenant()
         try await tenant.save("slow", "python3", "import time\ntime.sleep(1.5)\nreturn 'done'")
