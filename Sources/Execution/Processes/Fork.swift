@@ -58,8 +58,12 @@ final class Fork: ScriptProcess {
         guard !isNamed, let pid = pid_t(exactly: pid), pid > 1 else { return false }
         // First the descriptor, then the facts: they are those of the process that the descriptor means, or it has ended.
         let pidfd = Descriptor(host_pidfd(pid))
-        if pidfd.isOpen, let facts = ProcessFacts(of: pid) {
-            guard facts.parent == parent, facts.uid == uid else { return false }
+        if pidfd.isOpen {
+            if let facts = ProcessFacts(of: pid) {
+                guard facts.parent == parent, facts.uid == uid else { return false }
+            } else if !Self.hasExited(pidfd) {
+                return false  // It is there and nothing is to be learnt of it.
+            }
             self.pidfd = pidfd
         }
         isNamed = true
@@ -106,8 +110,9 @@ final class Fork: ScriptProcess {
         if owedSince == nil { owedSince = PollExecutor.now }
     }
 
-    private var hasExited: Bool {
-        guard let pidfd else { return true }
+    private var hasExited: Bool { pidfd.map(Self.hasExited) ?? true }
+
+    private static func hasExited(_ pidfd: Descriptor) -> Bool {
         var watched = pollfd(fd: pidfd.number, events: Int16(POLLIN), revents: 0)
         return poll(&watched, 1, 0) == 1
     }
