@@ -69,15 +69,6 @@ public struct Platform: Sendable {
         return try await service.answer(request, caller)
     }
 
-    /// The same, with what goes wrong as an error's response.
-    public func answer(_ request: ServiceRequest, _ caller: Caller) async -> ServiceResponse {
-        do {
-            return try await respond(to: request, caller)
-        } catch {
-            return .error(ServiceError(describing: error, logger, requestID: caller.requestID))
-        }
-    }
-
     private func builtIn(_ name: String) -> (any BuiltInService)? {
         switch name {
         case "system": SystemService(platform: self)

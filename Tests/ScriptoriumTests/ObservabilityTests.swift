@@ -47,6 +47,7 @@ import Testing
             let token = try #require(try JSONText(checking: login.body)["session_token"]?.string, "\(login.text)")
             for (name, script) in [
                 ("inner", "return 1"), ("outer", "return platform.api.get('inner').read().decode()"),
+                ("wrong", "return platform.api.get('nowhere').read().decode()"),
             ] {
                 let saved = try await http.send(
                     HTTPCall(
@@ -180,6 +181,15 @@ import Testing
         #expect(
             try lines(house.worker).filter { $0["trace_id"]?.string == trace }.map { $0["message"]?.string }
                 == ["attempt begins", "attempt ends"])
+    }
+
+    /// What goes wrong inside is told with the id of the request behind it, too.
+    @Test func aScriptSeesTheRequestsIdInAnError() async throws {
+        let house = try await House.shared.value
+        let reply = try await house.call("wrong", (name: "X-Request-Id", value: "inside-1"))
+        let error = try JSONText(checking: reply.body)["error"]
+        #expect(error?["status_code"]?.integer == 404)
+        #expect(error?["context"]?["request_id"]?.string == "inside-1")
     }
 
     /// A trace that is not valid is as good as none: there is a fresh one.

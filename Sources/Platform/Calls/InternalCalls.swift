@@ -1,6 +1,7 @@
 import Catalog
 import Core
 import Execution
+import Logging
 
 /// What a script asks through `platform.api`: calls of the tenant's own services, with the script's session as requestor
 /// SCRIPT, within the caller's slot and deadline.
@@ -18,12 +19,22 @@ struct InternalCalls: ScriptHost {
         do {
             response = try await answer(asked)
         } catch {
-            response = .error(
-                ServiceError(describing: error, platform.logger, requestID: call.caller.requestID))
+            response = .error(describe(error))
         }
         return APIReply(
             status: response.status,
             headers: response.headers.map { (name: $0.name.lowercased(), value: $0.value) }, body: response.body)
+    }
+
+    /// The error as the script may see it, with the id of the request behind it all; what it may not is in the log.
+    private func describe(_ error: any Error) -> ServiceError {
+        let requestID = call.caller.requestID
+        var logger = platform.logger
+        logger[metadataKey: "job_id"] = "\(call.job.id)"
+        logger[metadataKey: "trace_id"] = "\(call.caller.trace.traceID)"
+        var shown = ServiceError(describing: error, logger, requestID: requestID)
+        shown.context.insert(("request_id", .string(requestID)), at: 0)
+        return shown
     }
 
     private func answer(_ asked: APICall) async throws -> ServiceResponse {
@@ -41,7 +52,7 @@ struct InternalCalls: ScriptHost {
         caller.tenant = tenant
         caller.session.requestor = .script
         switch try platform.target(of: request, caller) {
-        case .builtIn: return await platform.answer(request, caller)
+        case .builtIn: return try await platform.respond(to: request, caller)
         case .script(let service): return try await run(service, request, caller)
         }
     }
