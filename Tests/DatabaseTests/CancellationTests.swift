@@ -84,4 +84,24 @@ import Testing
         }
         await database.close()
     }
+
+    @Test func whatRunsBehindAPoolerIsStoppedToo() async throws {
+        let url = try await TestPostgres.database()
+        let bouncer = try await TestBouncer(server: url, poolSize: 2)
+        let server = Database(DatabaseOptions(url: url, connections: 1), logger: quiet)
+        let database = Database(DatabaseOptions(url: bouncer.url, connections: 3, prepare: false), logger: quiet)
+        let task = Task { try await database.system.execute(Note.sleep) }
+        try await eventually("the statement runs") { try await server.sleeps() }
+        // Others go on meanwhile, over the other connection of the server.
+        for _ in 1...3 { #expect(try await database.ping() == 1) }
+        let start = ContinuousClock.now
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        try await eventually("it runs no more") { try await !server.sleeps() }
+        #expect(ContinuousClock.now - start < .seconds(20))
+        #expect(try await database.ping() == 1)
+        await database.close()
+        await server.close()
+        try await bouncer.kill()
+    }
 }
