@@ -17,10 +17,26 @@ import Testing
         "test_role", "create role desk login createrole nosuperuser nobypassrls password 'a-word-of-the-desk'")
     private static let makeOwner = Statement("test_owner", "alter database scriptorium owner to desk")
 
+    private static let makeRoles = Statement(
+        "test_roles",
+        """
+        do $$
+        begin
+            create role scriptorium_tenant nologin;
+            create role scriptorium_system nologin;
+            grant scriptorium_tenant, scriptorium_system to desk;
+            alter role desk nocreaterole;
+        end
+        $$
+        """)
+
     /// Gives the database to a new user, and leads there as that one.
-    private static func handOver(_ server: String) async throws -> [String: String] {
+    /// - Parameter isReady: the roles that the program needs are there, and this user may make none.
+    private static func handOver(_ server: String, isReady: Bool) async throws -> [String: String] {
         let database = open(server)
-        for statement in [makeRole, makeOwner] { _ = try await database.system.execute(statement) }
+        for statement in [makeRole, makeOwner] + (isReady ? [makeRoles] : []) {
+            _ = try await database.system.execute(statement)
+        }
         await database.close()
         return ["SCRIPTORIUM_DATABASE_URL": server.replacing(/scriptorium:\w+@/, with: "desk:a-word-of-the-desk@")]
     }
@@ -110,8 +126,10 @@ import Testing
 
     // MARK: The test
 
-    @Test func anOwnerWithoutOtherRightsWillDo() async throws {
-        let house = try await BreakableInstallation(ingresses: 1, workers: 1, reach: Self.handOver)
+    @Test(arguments: [false, true]) func anOwnerWithoutOtherRightsWillDo(isReady: Bool) async throws {
+        let house = try await BreakableInstallation(ingresses: 1, workers: 1) {
+            try await Self.handOver($0, isReady: isReady)
+        }
         let server = Self.open(house.databaseURL)
         let owner = Self.open(try #require(house.environment["SCRIPTORIUM_DATABASE_URL"]))
         let rights = Statement(
