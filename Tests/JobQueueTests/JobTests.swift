@@ -20,6 +20,40 @@ import Testing
         }
     }
 
+    /// A claim looks for a payload in the partition of its day, however many days are kept.
+    @Test func aClaimLooksIntoOneDay() async throws {
+        try await TestQueue.with { test in
+            try await test.sql(
+                """
+                with made as (
+                    insert into job (id, created_at, tenant, service, service_id, version, method, asynchronous,
+                        max_attempts, wall_ms, ingress, request)
+                    select gen_random_uuid(), now() + day * interval '1 day', 1, 'math', 3, 1, 'POST', true, 1, 1000, 1, ''
+                    from generate_series(0, 2) as day, generate_series(1, 2000)
+                    returning id, created_at
+                )
+                insert into ready (class, tenant, id, created_at, attempt) select 1, 1, id, created_at, 1 from made
+                """)
+            let worker = try await test.worker()
+            try await test.sql("analyze job, ready, run, worker", asOwner: true)
+            let jobs = (0..<3).map { _ in test.job() }
+            for job in jobs { try await test.queue.enqueue(job) }
+            let looks = try await test.database.system.transaction { sql in
+                let claim = Statement(
+                    "test_claim", "select id from claim_2($1::bigint, 3, array[3]::smallint[])")
+                #expect(try sql.query(claim, worker.rawValue).count == jobs.count)
+                let looks = Statement(
+                    "test_looks",
+                    """
+                    select coalesce(sum(idx_scan) + sum(seq_scan), 0)::bigint from pg_stat_xact_user_tables
+                    where relname ~ '^job_'
+                    """)
+                return try sql.query(looks).first?.decode(Int64.self)
+            }
+            #expect(looks == Int64(jobs.count))
+        }
+    }
+
     @Test func anIdempotencyKeyHasOneJob() async throws {
         try await TestQueue.with { test in
             var jobs = (0..<8).map { _ in test.job(asynchronous: true) }
