@@ -59,6 +59,7 @@ extension JobQueue {
     /// How many are looked at together where some are passed over.
     private static let stride = 500
 
+    // The limits keep each job's places behind its own look by index: joined at once, all tenants' rows would be read.
     private static let list = Statement(
         "queue_list",
         """
@@ -78,10 +79,10 @@ extension JobQueue {
             order by created_at desc, id desc
             limit $7::integer
         ) as j
-        left join result e on e.id = j.id and e.created_at = j.created_at
-        left join run n on n.id = j.id
-        left join ready q on q.id = j.id
-        left join delayed d on d.id = j.id
+        left join lateral (select * from result where id = j.id and created_at = j.created_at limit 1) e on true
+        left join lateral (select * from run where id = j.id limit 1) n on true
+        left join lateral (select * from ready where id = j.id limit 1) q on true
+        left join lateral (select * from delayed where id = j.id limit 1) d on true
         order by j.created_at desc, j.id desc
         """)
 

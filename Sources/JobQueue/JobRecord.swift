@@ -80,7 +80,8 @@ extension JobQueue {
             e.peak_memory, case when e.status in (2, 5) then e.response end, n.attempt, n.started_at, q.attempt, d.attempt,
             d.run_at
         from job j
-        left join result e on e.id = j.id and e.created_at = j.created_at
+        left join result e
+            on e.id = j.id and e.created_at = j.created_at and e.created_at between $2::timestamptz and $3::timestamptz
         left join run n on n.id = j.id
         left join ready q on q.id = j.id
         left join delayed d on d.id = j.id
