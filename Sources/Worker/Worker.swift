@@ -19,13 +19,20 @@ public final class Worker: Service, Sendable {
     private let state: Mutex<State>
 
     private struct State {
-        /// The jobs in this worker's hands, each with the means to stop it.
-        var held: [JobID: AsyncStream<Never>.Continuation] = [:]
+        /// The jobs in this worker's hands.
+        var held: [JobID: Hold] = [:]
         var isStopping = false
         /// When the last heartbeat that arrived was sent.
         var renewed: ContinuousClock.Instant
         /// Something may have changed: a job is ready, a slot is free, or it is time to look.
         var signal: AsyncStream<Void>.Continuation?
+    }
+
+    /// One attempt in this worker's hands. The next one of the same job may begin here before this one is let go.
+    private struct Hold {
+        let attempt: Int
+        /// The means to stop it.
+        let stopper: AsyncStream<Never>.Continuation
     }
 
     /// How often a worker looks for jobs that nobody told it of.
@@ -127,11 +134,11 @@ public final class Worker: Service, Sendable {
 
     /// Stops the scripts of jobs that are no longer this worker's: cancelled ones.
     private func stopLost(_ epoch: WorkerID) async {
-        let held = state.withLock { Array($0.held.keys) }
+        let held = state.withLock { $0.held }
         do {
-            for id in try await queue.lost(of: held, by: epoch) {
+            for id in try await queue.lost(of: Array(held.keys), by: epoch) {
                 logger.info("job was taken away: stopping its script", metadata: ["job_id": "\(id)"])
-                state.withLock { $0.held[id] }?.finish()
+                held[id]?.stopper.finish()
             }
         } catch {
             logger.debug("runs not checked", metadata: ["error": "\(error)"])
@@ -184,7 +191,7 @@ public final class Worker: Service, Sendable {
                     for await job in held {
                         jobs.addTask {
                             await self.run(job, epoch)
-                            self.state.withLock { $0.held[job.job.id] = nil }
+                            self.letGo(job.job)
                             self.look()
                         }
                     }
@@ -205,6 +212,12 @@ public final class Worker: Service, Sendable {
             // Either everything has run to its end, or the grace is over: then the scripts are stopped and handed back.
             await group.next()
             group.cancelAll()
+        }
+    }
+
+    private func letGo(_ job: ClaimedJob) {
+        state.withLock { state in
+            if state.held[job.id]?.attempt == job.attempt { state.held[job.id] = nil }
         }
     }
 
@@ -235,7 +248,7 @@ public final class Worker: Service, Sendable {
                     let jobs = try await queue.claim(epoch, want: free, languages: platform.languages)
                     for job in jobs {
                         let (stop, stopper) = AsyncStream.makeStream(of: Never.self)
-                        state.withLock { $0.held[job.id] = stopper }
+                        state.withLock { $0.held[job.id] = Hold(attempt: job.attempt, stopper: stopper) }
                         hold.yield(HeldJob(job: job, stop: stop))
                     }
                     // A full hand means that there may be more; who has no slot left waits for one.
