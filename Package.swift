@@ -82,7 +82,7 @@ let package = Package(
             ]),
         room(
             "Worker",
-            ["Catalog", "Core", "Database", "JobQueue", "Platform", .logging, .serviceLifecycle]),
+            ["Catalog", "Core", "Database", "JobQueue", "Platform", .logging, .metrics, .serviceLifecycle]),
         .executableTarget(
             name: "scriptorium",
             dependencies: [

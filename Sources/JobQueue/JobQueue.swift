@@ -96,13 +96,15 @@ public final class JobQueue: Service, Sendable {
     public func retry(
         _ job: ClaimedJob, from worker: WorkerID, lost: Bool, cpu: Duration, peakMemoryBytes: Int
     ) async throws -> Timestamp? {
-        try await database.system.execute(
+        let next = try await database.system.execute(
             SystemStatements.retry,
             [
                 worker.rawValue, job.id, Int16(job.attempt), Int16(lost ? 5 : 2), cpu.microseconds,
                 Int64(peakMemoryBytes),
             ]
         ).first?.decode(Timestamp?.self)
+        if next == nil { QueueMetrics.resultRefused() }
+        return next
     }
 
     /// Which of the jobs that a worker believes it runs are no longer its own: cancelled, or taken over.

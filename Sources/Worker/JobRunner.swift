@@ -20,6 +20,7 @@ struct JobRunner: Sendable {
             if isStopping() {
                 await handBack(job, epoch)
             } else {
+                WorkerMetrics.attemptDropped()
                 logger.warning(
                     "attempt dropped: the job is no longer this worker's",
                     metadata: ["job_id": "\(job.id)", "attempt": "\(job.attempt)"])

@@ -51,8 +51,9 @@ public actor BreakableInstallation {
     }
 
     /// Starts a process, again perhaps, and waits until it serves.
-    public func start(_ name: String) async throws {
-        try await launch(name)
+    /// - Parameter settings: beside those of all.
+    public func start(_ name: String, settings: [String: String] = [:]) async throws {
+        try await launch(name, settings)
         try await ready(name)
     }
 
@@ -105,9 +106,9 @@ public actor BreakableInstallation {
         await server.crash()
     }
 
-    private func launch(_ name: String) async throws {
+    private func launch(_ name: String, _ settings: [String: String] = [:]) async throws {
         let parts = name.split(separator: " ")
-        var environment = environment
+        var environment = environment.merging(settings) { $1 }
         if parts[0] == "ingress" { environment["SCRIPTORIUM_PORT"] = "\(ports[Int(parts[1]) ?? 0])" }
         programs[name] = try await TestProgram([String(parts[0])], environment: environment)
     }

@@ -4,6 +4,8 @@ import Telemetry
 /// What the process counts, from its start to its end.
 enum Metering {
     private static let registry = PrometheusRegistry(help: [
+        "scriptorium_attempts_dropped_total":
+            "Runs that came to nothing because their job was cancelled or taken over.",
         "scriptorium_attempts_lost_total": "Runs of lost workers that this process took back.",
         "scriptorium_claim_jobs": "Jobs that a claim of this worker got.",
         "scriptorium_database_up": "Whether the database answered when this was asked for.",

@@ -66,7 +66,9 @@ import Testing
     }
 
     @Test func aStoppedWorkersLateResultIsRefused() async throws {
-        let house = try await BreakableInstallation(workers: 1)
+        let house = try await BreakableInstallation(workers: 0)
+        let adminPort = try freePort()
+        try await house.start("worker 0", settings: ["SCRIPTORIUM_ADMIN_PORT": "\(adminPort)"])
         let tenant = try await house.installation.tenant()
         try await tenant.save(
             "late", "python3", sleeper.replacing("time.sleep(60)", with: "time.sleep(25)"))
@@ -90,6 +92,14 @@ import Testing
         try await eventually("the late attempt comes to nothing") {
             first.text.contains("late result refused") || first.text.contains("attempt dropped")
         }
+        let metrics = try await house.installation.http.send(
+            HTTPCall(
+                url: "http://127.0.0.1:\(adminPort)/metrics",
+                headers: [(name: "Authorization", value: "Bearer \(TestInstallation.operatorToken)")]))
+        let counted = metrics.text.split(separator: "\n").filter {
+            $0.hasPrefix("scriptorium_results_refused_total ") || $0.hasPrefix("scriptorium_attempts_dropped_total ")
+        }
+        #expect(counted.contains { !$0.hasSuffix(" 0") }, "\(metrics.text)")
         // It serves again, under a new number.
         try await eventually("it has registered again") {
             first.text.split(separator: "\n").count { $0.contains("worker registered") } == 2
