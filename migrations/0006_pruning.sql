@@ -1,4 +1,4 @@
--- Hot statements that looked into more partitions than they had to.
+-- Partitions: none is looked into without need, and none is locked for longer.
 
 -- As before. The moment of the acceptance goes through every join, so that each payload is looked for in the partition of
 -- its day: whichever join is done first, none then looks through all days that are kept.
@@ -42,5 +42,32 @@ begin
         join started s on s.id = t.id and s.created_at = t.created_at
         join job j on j.id = t.id and j.created_at = t.created_at
         order by t.class, t.seq;
+end
+$$;
+
+-- As before, but one day a call: the locks that a drop takes stop all work with jobs until the transaction ends, and the
+-- sums of another day take their time.
+create or replace function drop_partitions_1(p_default double precision, p_ceiling double precision) returns setof date
+    language plpgsql security definer set search_path = public, pg_temp set timezone = 'UTC' set lock_timeout = '500ms'
+    as $$
+declare
+    day date;
+    parent text;
+begin
+    if not pg_try_advisory_xact_lock(hashtext('scriptorium.partitions')) then
+        return;
+    end if;
+    for day in select * from droppable_days_1(p_default, p_ceiling) loop
+        begin
+            continue when not close_usage_day_1(day, true);
+            foreach parent in array array['log', 'attempt', 'result', 'job'] loop
+                execute format('drop table if exists %I', parent || '_' || to_char(day, 'YYYYMMDD'));
+            end loop;
+            return next day;
+            return;
+        exception when lock_not_available then
+            return;
+        end;
+    end loop;
 end
 $$;

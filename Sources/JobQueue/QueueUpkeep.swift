@@ -70,11 +70,15 @@ public struct QueueUpkeep: Service {
     /// Drops the days that are past every retention.
     public func drop() async throws {
         let longest = Quotas.ranges["retention_seconds"]?.upperBound ?? Quotas().retentionSeconds
-        let rows = try await queue.database.system.transaction(limit: .seconds(60)) { sql in
-            try sql.query(SystemStatements.dropPartitions, Quotas().retentionSeconds, longest)
-                .map { try $0.decode(String.self) }
+        while true {
+            // A day a transaction: the locks of a drop stop everybody until it ends.
+            let day = try await queue.database.system.transaction(limit: .seconds(60)) { sql in
+                try sql.query(SystemStatements.dropPartitions, Quotas().retentionSeconds, longest)
+                    .first?.decode(String.self)
+            }
+            guard let day else { return }
+            logger.info("jobs past their retention dropped", metadata: ["day": "\(day)"])
         }
-        for day in rows { logger.info("jobs past their retention dropped", metadata: ["day": "\(day)"]) }
     }
 
     private func partition() async throws {

@@ -229,7 +229,7 @@ import Testing
                 do $$
                 declare day date; parent text;
                 begin
-                    foreach day in array array[date '2020-01-01', date '2020-01-02', date '2020-01-03'] loop
+                    foreach day in array array[date '2020-01-01', date '2020-01-02', date '2020-01-03', date '2020-01-04'] loop
                         foreach parent in array array['job', 'result', 'log', 'attempt'] loop
                             execute format('create table %I partition of %I for values from (%L) to (%L)',
                                 parent || '_' || to_char(day, 'YYYYMMDD'), parent, day::timestamptz,
@@ -249,10 +249,11 @@ import Testing
                 insert into result (id, created_at, tenant, status, attempt, worker, finished_at)
                 values (gen_random_uuid(), '2020-01-03 12:00Z', 1, 1, 1, 1, now())
                 """)
+            // One at a time, so that nobody waits for the sums of the next.
+            try await test.sql("select drop_partitions_1(86400, 86400)")
+            #expect(try await test.oldDays() == [2, 3, 4])
             try await test.upkeep().drop()
-            let left = try await test.numbers(
-                "select right(relname, 1)::int from pg_class where relname ~ '^job_2020010[123]$' order by 1")
-            #expect(left == [2, 3])
+            #expect(try await test.oldDays() == [2, 3])
         }
     }
 }

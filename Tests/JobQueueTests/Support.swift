@@ -125,6 +125,11 @@ struct TestQueue: Sendable {
         }
     }
 
+    /// The days of January 2020 that have a partition.
+    func oldDays() async throws -> [Int] {
+        try await numbers("select right(relname, 1)::int from pg_class where relname ~ '^job_2020010[1-9]$' order by 1")
+    }
+
     /// Runs `body` while the queue's upkeep is done.
     func whileUpkeep<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
         try await withThrowingTaskGroup(of: T?.self) { group in
