@@ -336,6 +336,35 @@ import Testing
         #expect(after["resource"]?.elements.count == 1)
     }
 
+    /// A job may run, or wait, for very long: whoever follows it is let in once, and not for ever.
+    @Test func nobodyFollowsALogWhoIsNotLetInAnyMore() async throws {
+        let tenant = try await tenant()
+        try await tenant.save("later", "python3", "return 1")
+        let path = try await start(tenant, "/api/v2/later?delay=3600")
+        let installation = tenant.installation
+        let stream = try await installation.http.stream(
+            HTTPCall(
+                method: "GET", url: installation.ingresses[1] + "\(path)/logs",
+                headers: [
+                    (name: "X-API-Key", value: tenant.apiKey), (name: "Accept", value: "text/event-stream"),
+                ],
+                timeout: .seconds(20)))
+        #expect(stream.status == 200)
+        let suspended = try await installation.http.send(
+            HTTPCall(
+                method: "PATCH", url: "\(installation.ingresses[0])/operator/tenants/\(tenant.name)",
+                headers: [
+                    (name: "Authorization", value: "Bearer \(TestInstallation.operatorToken)"),
+                    (name: "Content-Type", value: "application/json"),
+                ],
+                body: Array(#"{"suspended":true}"#.utf8)))
+        #expect(suspended.status == 200)
+        // It ends, and not with the job's end.
+        var events: [UInt8] = []
+        for try await piece in stream.body { events += piece }
+        #expect(events.isEmpty, "\(String(decoding: events, as: UTF8.self))")
+    }
+
     // MARK: Retention
 
     @Test func aJobPastItsRetentionIsGone() async throws {

@@ -167,6 +167,17 @@ struct JobsService: BuiltInService {
         ])
     }
 
+    /// Whether who was let in at the start of a long answer would be let in again.
+    private func isStillWelcome(_ caller: Caller) async throws -> Bool {
+        guard let tenant = try await platform.catalog.tenant(caller.tenant.id), !tenant.suspended else { return false }
+        if let app = caller.session.appID, tenant.apps[app]?.isActive != true { return false }
+        if let claims = caller.claims, tenant.revokedTokens.contains(claims.id) || claims.expires < Date() {
+            return false
+        }
+        guard let user = caller.session.user else { return true }
+        return try await platform.catalog.account(user.id, of: tenant.id)?.isActive == true
+    }
+
     private func logs(
         of record: JobRecord, _ request: ServiceRequest, _ caller: Caller
     ) async throws -> ServiceResponse {
@@ -181,7 +192,7 @@ struct JobsService: BuiltInService {
             let lines = try await reader.lines(after: seq)
             return .json(.object([("resource", .array(lines.map(\.json)))]))
         }
-        let follower = LogFollower(reader: reader, after: seq)
+        let follower = LogFollower(reader: reader, after: seq) { try await isStillWelcome(caller) }
         var response = ServiceResponse(
             headers: [
                 (name: "Content-Type", value: "text/event-stream"), (name: "Cache-Control", value: "no-store"),

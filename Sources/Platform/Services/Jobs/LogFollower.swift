@@ -1,9 +1,10 @@
 import Core
 
 /// A job's log as an event stream (WHATWG HTML, "server-sent events"): an event for each line, whose id is the line's `seq`,
-/// and at the job's end one of the name `end` with its status.
+/// and at the job's end one of the name `end` with its status. Whoever is not welcome any more gets no end.
 actor LogFollower {
     private let reader: LogReader
+    private let isWelcome: @Sendable () async throws -> Bool
     private var seq: Int64
     private var hasEnded = false
     private let clock = ContinuousClock()
@@ -14,15 +15,17 @@ actor LogFollower {
     /// How long a connection may be silent: proxies cut off those that look dead.
     private static let longestSilence = Duration.seconds(15)
 
-    init(reader: LogReader, after seq: Int64) {
+    /// - Parameter isWelcome: whether the reader may still read. A job may run, or wait, for very long.
+    init(reader: LogReader, after seq: Int64, isWelcome: @escaping @Sendable () async throws -> Bool) {
         self.reader = reader
+        self.isWelcome = isWelcome
         self.seq = seq
         spoken = clock.now
     }
 
     /// The next piece of the stream, empty where there is nothing yet; nil after the end.
     func next() async throws -> [UInt8]? {
-        guard !hasEnded else { return nil }
+        guard !hasEnded, try await isWelcome() else { return nil }
         // The status first: what is printed before the end is then seen by the look at the lines.
         let status = try await reader.status()
         let lines = try await reader.next(after: seq)
