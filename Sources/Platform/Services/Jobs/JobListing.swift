@@ -13,7 +13,7 @@ struct JobListing {
 
     /// - Throws: ``ServiceError`` 400 that names the parameter and what it must be.
     func page(_ request: ServiceRequest, _ caller: Caller) async throws -> JSONText {
-        let visibility = JobVisibility(caller)
+        let visibility = JobVisibility(caller, .get)
         let filter = try filter(request, caller, visibility)
         var page = JobPage()
         if !visibility.isEmpty, filter.app == nil || visibility.app == nil || filter.app == visibility.app {

@@ -11,12 +11,13 @@ struct JobVisibility {
     /// Nobody may see anything.
     private(set) var isEmpty = false
 
-    init(_ caller: Caller) {
+    /// - Parameter verb: what the caller wants to do.
+    init(_ caller: Caller, _ verb: Verb) {
         let session = caller.session
         if session.isAdmin { return }
         account = session.user?.id
-        // A user whose role has the service sees what they made with any app.
-        if account != nil, session.allows(.get, "jobs", "") { return }
+        // A user whose role has the service reaches what they made with any app.
+        if account != nil, session.allows(verb, "jobs", "") { return }
         app = session.appID
         isEmpty = app == nil
     }

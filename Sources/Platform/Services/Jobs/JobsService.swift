@@ -19,7 +19,7 @@ struct JobsService: BuiltInService {
             try request.allow(.get)
             return .json(try await JobListing(platform: platform).page(request, caller))
         }
-        guard let id = JobID(String(first)), let record = try await visible(id, caller) else {
+        guard let id = JobID(String(first)), let record = try await visible(id, request.verb, caller) else {
             throw ServiceError.notFound("Job '\(first)' not found.")
         }
         switch (segments.dropFirst().joined(separator: "/"), request.verb) {
@@ -39,7 +39,7 @@ struct JobsService: BuiltInService {
 
     /// The job, where the caller may see it: an app its own, a user theirs, an admin all. Any other id is as good as none.
     /// - Throws: ``ServiceError`` 410 where it is past the tenant's retention.
-    private func visible(_ id: JobID, _ caller: Caller) async throws -> JobRecord? {
+    private func visible(_ id: JobID, _ verb: Verb, _ caller: Caller) async throws -> JobRecord? {
         let seconds = caller.tenant.quotas.retentionSeconds
         let retention = Duration.seconds(seconds)
         let gone = ServiceError(
@@ -54,7 +54,7 @@ struct JobsService: BuiltInService {
             if made + retention < now, now < made + Self.longestMemory { throw gone }
             return nil
         }
-        guard JobVisibility(caller).allows(record) else { return nil }
+        guard JobVisibility(caller, verb).allows(record) else { return nil }
         if let finished = record.finishedAt, finished + retention < Timestamp.now { throw gone }
         return record
     }
