@@ -57,12 +57,18 @@ public struct QueueUpkeep: Service {
 
     /// Ends what was not started in time, and forgets old idempotency keys.
     public func expire() async throws {
-        let rows = try await queue.database.system.execute(SystemStatements.expire, [Int32(1000)])
-        for row in rows {
-            let (id, ingress) = try row.decode(JobID.self, Int64.self)
-            QueueMetrics.ended(.expired)
-            logger.warning("job expired", metadata: ["job_id": "\(id)"])
-            queue.notifier.done(id, ingress: ingress)
+        let most: Int32 = 1000
+        var ended = most
+        // Every claim passes over those that are left.
+        while ended == most {
+            let rows = try await queue.database.system.execute(SystemStatements.expire, [most])
+            for row in rows {
+                let (id, ingress) = try row.decode(JobID.self, Int64.self)
+                QueueMetrics.ended(.expired)
+                logger.warning("job expired", metadata: ["job_id": "\(id)"])
+                queue.notifier.done(id, ingress: ingress)
+            }
+            ended = Int32(rows.count)
         }
         _ = try await queue.database.system.execute(SystemStatements.forgetKeys, [Int32(10_000)])
     }

@@ -187,6 +187,45 @@ import Testing
         }
     }
 
+    @Test func allThatAreLateExpireAtOnce() async throws {
+        try await TestQueue.with { test in
+            try await test.sql(
+                """
+                with made as (
+                    insert into job (id, created_at, tenant, service, service_id, version, method, asynchronous,
+                        max_attempts, wall_ms, ingress, request)
+                    select gen_random_uuid(), now(), 1, 'math', 3, 1, 'POST', true, 1, 1000, 1, ''
+                    from generate_series(1, 2500)
+                    returning id, created_at
+                )
+                insert into ready (class, tenant, id, created_at, attempt, start_by)
+                select 1, 1, id, created_at, 1, now() from made
+                """)
+            try await test.upkeep().expire()
+            #expect(try await test.numbers("select count(*)::int from ready") == [0])
+            #expect(try await test.numbers("select count(*)::int from result where status = 4") == [2500])
+        }
+    }
+
+    /// A job that was put off for a week does not look as if it had waited for a week.
+    @Test func whoIsPutOffWaitsFromItsTime() async throws {
+        try await TestQueue.with { test in
+            try await test.sql(
+                """
+                with made as (
+                    insert into job (id, created_at, tenant, service, service_id, version, method, asynchronous,
+                        max_attempts, wall_ms, ingress, request, run_at)
+                    select gen_random_uuid(), now() - interval '7 days', 1, 'math', 3, 1, 'POST', true, 1, 1000, 1, '',
+                        now() - interval '1 minute'
+                    returning id, created_at
+                )
+                insert into ready (class, tenant, id, created_at, attempt) select 1, 1, id, created_at, 1 from made
+                """)
+            let depth = try await test.queue.depth()
+            #expect(depth.oldest > .seconds(50) && depth.oldest < .seconds(600))
+        }
+    }
+
     @Test func theListGoesThroughAllJobsFromTheNewest() async throws {
         try await TestQueue.with { test in
             var ids: [JobID] = []
