@@ -10,7 +10,7 @@ public struct QueueDepth: Sendable {
     public let readyAsynchronous: Int64
     public let delayed: Int64
     public let running: Int64
-    /// How long the job that is next has waited.
+    /// How long the job that is next has waited since it was accepted, or since the time it was put off to.
     public let oldest: Duration
     /// Workers whose lease holds, and their slots.
     public let workers: Int64

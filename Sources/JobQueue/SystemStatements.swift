@@ -201,9 +201,14 @@ enum SystemStatements {
             (select count(*) from (select from ready where class <> 0 limit $1::bigint) r),
             (select count(*) from (select from delayed limit $1::bigint) d),
             (select count(*) from (select from run limit $1::bigint) r),
-            coalesce(extract(epoch from now() - least(
-                (select r.created_at from ready r where r.class = 0 order by r.seq limit 1),
-                (select r.created_at from ready r where r.class = 1 order by r.seq limit 1))), 0)::double precision,
+            coalesce(extract(epoch from now() - (
+                select min(greatest(j.created_at, j.run_at))
+                from (
+                    (select id, created_at from ready where class = 0 order by seq limit 1)
+                    union all
+                    (select id, created_at from ready where class = 1 order by seq limit 1)
+                ) as r
+                join job j on j.id = r.id and j.created_at = r.created_at)), 0)::double precision,
             count(*), coalesce(sum(w.slots), 0)::bigint
         from worker w where w.heartbeat_at > now() - make_interval(secs => $2::double precision)
         """)
