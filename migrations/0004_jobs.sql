@@ -205,13 +205,15 @@ begin
             insert into run (id, created_at, tenant, class, worker, attempt, started_at, language)
             select t.id, t.created_at, t.tenant, t.class, p_worker, t.attempt, clock_timestamp(), t.language from taken t
             on conflict do nothing
-            returning run.id
+            returning run.id, run.created_at
         )
         select
             t.id, t.created_at, t.tenant, j.asynchronous, t.attempt, j.max_attempts, j.service, j.service_id, j.version,
             j.method, j.wall_ms, j.ingress, j.retry_on_error, j.request
         from taken t
-        join started s on s.id = t.id
+        -- The moment of the acceptance goes through every join: whichever is done first, a payload is looked for in the
+        -- partition of its day.
+        join started s on s.id = t.id and s.created_at = t.created_at
         join job j on j.id = t.id and j.created_at = t.created_at
         order by t.class, t.seq;
 end
@@ -479,7 +481,8 @@ create function droppable_days_1(p_default double precision, p_ceiling double pr
 
 -- Drops what `droppable_days_1` names, and returns the days that are gone. With the rights of the tables' owner, who alone
 -- may; the judging is the system role's, because row-level security hides the rows from an owner. A lock that does not come
--- within half a second is tried for again later.
+-- within half a second is tried for again later. One day a call: the locks of a drop stop all work with jobs until the
+-- transaction ends.
 create function drop_partitions_1(p_default double precision, p_ceiling double precision) returns setof date
     language plpgsql security definer set search_path = public, pg_temp set timezone = 'UTC' set lock_timeout = '500ms'
     as $$
@@ -496,6 +499,7 @@ begin
                 execute format('drop table if exists %I', parent || '_' || to_char(day, 'YYYYMMDD'));
             end loop;
             return next day;
+            return;
         exception when lock_not_available then
             return;
         end;

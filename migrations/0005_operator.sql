@@ -143,6 +143,7 @@ begin
                 execute format('drop table if exists %I', parent || '_' || to_char(day, 'YYYYMMDD'));
             end loop;
             return next day;
+            return;
         exception when lock_not_available then
             return;
         end;

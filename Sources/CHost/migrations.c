@@ -21,9 +21,6 @@ static const char m0004[] = {
 static const char m0005[] = {
 #embed "../../migrations/0005_operator.sql"
     EMBED_END};
-static const char m0006[] = {
-#embed "../../migrations/0006_pruning.sql"
-    EMBED_END};
 
 static const struct host_migration all[] = {
     {"0001_roles.sql", m0001},
@@ -31,7 +28,6 @@ static const struct host_migration all[] = {
     {"0003_queue.sql", m0003},
     {"0004_jobs.sql", m0004},
     {"0005_operator.sql", m0005},
-    {"0006_pruning.sql", m0006},
 };
 
 struct host_migration host_migration_at(size_t index) {
