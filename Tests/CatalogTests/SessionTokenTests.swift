@@ -54,7 +54,9 @@ import Testing
         let parts = token.split(separator: ".").map(String.init)
         // {"alg":"none","typ":"JWT"}
         #expect(await refusal(tokens, "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.\(parts[1]).", at: now) == .invalid)
-        #expect(await refusal(tokens, "\(parts[0]).\(parts[1]).\(parts[2].dropLast())A", at: now) == .invalid)
+        // The first character: of the last one, some bits do not count.
+        let changed = (parts[2].hasPrefix("A") ? "B" : "A") + parts[2].dropFirst()
+        #expect(await refusal(tokens, "\(parts[0]).\(parts[1]).\(changed)", at: now) == .invalid)
         #expect(await refusal(tokens, "", at: now) == .invalid)
         #expect(await refusal(tokens, String(repeating: "a.", count: 100_000), at: now) == .invalid)
     }
