@@ -47,7 +47,7 @@ create view ended_run as
 alter view ended_run owner to scriptorium_system;
 
 -- Keeps the sums of a day that is over and whose jobs have all ended: then they can not change any more, and its
--- partitions may go. Repeating it is harmless while the results are there. False where the day is not ready for it.
+-- partitions may go. Repeating it changes nothing. False where the day is not ready for it.
 -- `p_checked` says that the caller knows that all its jobs have ended.
 create function close_usage_day_1(p_day date, p_checked boolean) returns boolean
     language plpgsql security definer set search_path = public, pg_temp set timezone = 'UTC'
@@ -59,6 +59,11 @@ begin
         return false;
     end if;
     perform pg_advisory_xact_lock(hashtext('scriptorium.usage'));
+    -- A day that is closed is not summed again: it can not change any more, and a drop of its partitions would fail where
+    -- the sums take longer than a drop may.
+    if exists (select from usage_day d where d.day = p_day) then
+        return true;
+    end if;
     if not p_checked and exists (
         select from job j
         where j.created_at >= p_day::timestamptz and j.created_at < (p_day + 1)::timestamptz
@@ -70,7 +75,6 @@ begin
     ) then
         return false;
     end if;
-    delete from usage u where u.day = p_day;
     insert into usage (tenant, day, service, jobs, attempts, run_us, cpu_us, request_bytes, response_bytes)
     select
         e.tenant, p_day, e.service, sum(e.job), count(e.started_at),
@@ -79,7 +83,7 @@ begin
     from ended_run e
     where e.created_at >= p_day::timestamptz and e.created_at < (p_day + 1)::timestamptz
     group by e.tenant, e.service;
-    insert into usage_day (day) values (p_day) on conflict do nothing;
+    insert into usage_day (day) values (p_day);
     return true;
 end
 $$;

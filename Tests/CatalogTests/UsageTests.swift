@@ -85,6 +85,8 @@ import Testing
                 try sql.execute(Self.dropJobs, acme.rawValue)
             }
             #expect(try await sums(here, acme) == expected)
+            #expect(try await close(here), "and are not made again")
+            #expect(try await sums(here, acme) == expected)
             #expect(try await sums(here, other) == ["2026-03-05 service-1 1 2 750 1500 1 12"])
         }
     }
