@@ -163,7 +163,9 @@ import Testing
         }
         try await eventually("its script is stopped") {
             installation.programs.contains { program in
-                program.text.split(separator: "\n").contains { $0.contains(sleeping) && $0.contains("taken away") }
+                program.text.split(separator: "\n").contains {
+                    $0.contains(sleeping) && ($0.contains("taken away") || $0.contains("attempt dropped"))
+                }
             }
         }
 

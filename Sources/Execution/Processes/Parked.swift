@@ -46,8 +46,18 @@ final class Parked: ScriptProcess {
             if !line.isEmpty { self?.lastErrorLine = line }
         }
         self.channels = channels
-        Poller.shared.after(.seconds(30)) { [weak self] in
-            if self?.state == .starting { self?.kill() }
+        watchStart(for: 15)
+    }
+
+    /// Ends it where it does not get ready, or where somebody has stopped it on the way: its place is wanted.
+    private func watchStart(for looks: Int) {
+        Poller.shared.after(.seconds(2)) { [weak self] in
+            guard let self, self.state == .starting else { return }
+            if looks == 1 || self.pid.flatMap(ProcessFacts.init(of:))?.isStopped == true {
+                self.kill()
+            } else {
+                self.watchStart(for: looks - 1)
+            }
         }
     }
 
