@@ -19,6 +19,14 @@ public struct JobFilter: Sendable {
         self.since = since
         self.limit = limit
     }
+
+    /// Whether nothing in its time is passed over.
+    var takesAll: Bool { status == nil && service == nil && app == nil && account == nil }
+
+    func takes(_ record: JobRecord) -> Bool {
+        (status == nil || record.status == status) && (service == nil || record.service == service)
+            && (app == nil || record.app == app) && (account == nil || record.account == account)
+    }
 }
 
 /// A place in the list of a tenant's jobs: the next page begins behind it.
@@ -54,7 +62,7 @@ public struct JobPage: Sendable {
 }
 
 extension JobQueue {
-    /// How many jobs one call looks at: where few are of the wanted status, the next page goes on from there.
+    /// How many jobs one call looks at: where few are wanted, the next page goes on from there.
     private static let mostSeen = 5000
     /// How many are looked at together where some are passed over.
     private static let stride = 500
@@ -73,11 +81,8 @@ extension JobQueue {
             from job
             where tenant = current_tenant() and created_at >= $1::timestamptz and created_at <= $2::timestamptz
                 and (created_at, id) < ($2::timestamptz, $3::uuid)
-                and ($4::text is null or service = $4::text)
-                and ($5::bigint is null or app = $5::bigint)
-                and ($6::bigint is null or account = $6::bigint)
             order by created_at desc, id desc
-            limit $7::integer
+            limit $4::integer
         ) as j
         left join lateral (select * from result where id = j.id and created_at = j.created_at limit 1) e on true
         left join lateral (select * from run where id = j.id limit 1) n on true
@@ -94,19 +99,17 @@ extension JobQueue {
         let none = JobID(high: 0, low: 0)
         let end = filter.until ?? Timestamp(microseconds: Int64.max / 4)
         while seen < Self.mostSeen {
-            let want = filter.status == nil ? filter.limit + 1 : Self.stride
+            let want = filter.takesAll ? filter.limit + 1 : Self.stride
             let (before, id) = last.map { ($0.createdAt, $0.id) } ?? (end, none)
             let records = try await database.tenant(tenant).read { sql in
-                try sql.query(
-                    Self.list, filter.since, before, id, filter.service, filter.app, filter.account, Int32(want)
-                ).map(JobRecord.init)
+                try sql.query(Self.list, filter.since, before, id, Int32(want)).map(JobRecord.init)
             }
             for record in records {
                 if page.jobs.count == filter.limit {
                     page.next = last
                     return page
                 }
-                if filter.status == nil || record.status == filter.status { page.jobs.append(record) }
+                if filter.takes(record) { page.jobs.append(record) }
                 last = JobCursor(record)
             }
             seen += records.count
