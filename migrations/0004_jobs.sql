@@ -109,11 +109,19 @@ begin
     -- A repeat must see what the first try has done: it waits for the first try's end, should that still be under way.
     perform pg_advisory_xact_lock(hashtextextended(p_ids[1]::text, 0));
     if exists (select from unnest(p_keys) k where k is not null) then
-        delete from idempotency i
-        using unnest(p_tenants, p_callers, p_keys) as n (tenant, caller, key)
-        where i.tenant = n.tenant and i.caller = n.caller and i.key = n.key and i.expires_at <= now();
-        -- Waits for others that write the same key at the same time. In the order of the keys, so that two batches never
+        -- Waits for others that write the same keys at the same time. In the order of the keys, so that two batches never
         -- wait for each other.
+        delete from idempotency i
+        using (
+            select o.tenant, o.caller, o.key
+            from idempotency o
+            join unnest(p_tenants, p_callers, p_keys) as n (tenant, caller, key)
+                on o.tenant = n.tenant and o.caller = n.caller and o.key = n.key
+            where o.expires_at <= now()
+            order by o.tenant, o.caller, o.key
+            for update of o
+        ) as late
+        where i.tenant = late.tenant and i.caller = late.caller and i.key = late.key;
         insert into idempotency (tenant, caller, key, fingerprint, job, expires_at)
         select n.tenant, n.caller, n.key, n.fingerprint, n.id, now() + interval '24 hours'
         from unnest(p_tenants, p_callers, p_keys, p_fingerprints, p_ids) as n (tenant, caller, key, fingerprint, id)
