@@ -80,11 +80,12 @@ public struct SystemScope: Sendable {
 
     /// One statement that is a transaction by itself, in one round trip and without a change of role: for the queue's
     /// functions, which are SECURITY DEFINER. An idempotent one is repeated when the connection breaks.
+    /// - Parameter limit: as `read`.
     /// - Throws: `DatabaseError`, `CancellationError`.
     public func execute(
-        _ statement: Statement, _ parameters: [(any PostgresEncodable)?] = []
+        _ statement: Statement, _ parameters: [(any PostgresEncodable)?] = [], limit: Duration? = nil
     ) async throws -> [Row] {
-        try await pool.run { link in
+        try await pool.run(limit: limit) { link in
             try link.run(statement, parameters).rows
         }
     }
