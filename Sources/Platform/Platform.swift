@@ -14,6 +14,7 @@ public struct Platform: Sendable {
     public let tokens: SessionTokens
     public let settings: PlatformSettings
     let logger: Logger
+    let followers = LogFollowers()
 
     public init(
         catalog: Catalog, queue: JobQueue, waiters: JobWaiters, executor: ScriptExecutor, tokens: SessionTokens,

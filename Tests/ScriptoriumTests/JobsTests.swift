@@ -157,6 +157,30 @@ import Testing
         #expect(answer.text.contains("12345678901234567890"))
     }
 
+    @Test func aJobIsNotSentAgainForAnAppThatIsGone() async throws {
+        let tenant = try await tenant()
+        try await tenant.save("again", "python3", "return 1")
+        let app = try JSONText(checking: try await tenant.administer("POST", "app", #"{"name":"brief"}"#).body)
+        let made = try #require(app["resource"]?.elements.first)
+        let key = [(name: "X-API-Key", value: try #require(made["api_key"]?.string))]
+        let role = try JSONText(checking: try await tenant.administer("GET", "app").body)["resource"]?.elements
+            .compactMap { $0["role_id"]?.integer }.first
+        let id = try #require(made["id"]?.text)
+        _ = try await tenant.administer("PATCH", "app/\(id)", #"{"role_id":\#(try #require(role))}"#)
+        var path = ""
+        try await eventually("the app may call") {
+            let reply = try await tenant.raw("GET", "/api/v2/again", headers: key)
+            path = reply.header("X-Scriptorium-Job").map { "/api/v2/jobs/\($0)" } ?? ""
+            return reply.status == 200
+        }
+        _ = try await tenant.administer("PATCH", "app/\(id)", #"{"is_active":false}"#)
+        let session = [(name: "X-DreamFactory-Session-Token", value: tenant.token)]
+        try await eventually("it is refused") {
+            let reply = try await tenant.send("POST", "\(path)/retry", headers: session)
+            return reply.status == 409 && reply.text.contains("app")
+        }
+    }
+
     @Test func aJobThatHasNotEndedIsNotSentAgain() async throws {
         let tenant = try await tenant()
         try await tenant.save("waits", "python3", "return 1")

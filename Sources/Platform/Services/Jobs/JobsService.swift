@@ -112,17 +112,14 @@ struct JobsService: BuiltInService {
             throw ServiceError(
                 409, "The job has not ended. Wait for its end, or cancel it first.", context: context)
         }
-        guard let service = caller.tenant.services.values.first(where: { $0.id == record.serviceID }), service.isActive
-        else {
-            throw ServiceError(
-                409, "The service '\(record.service)' was deleted or switched off since: the job can not be repeated.",
-                context: context)
-        }
         guard let payload = try await payload(of: record, caller) else {
             throw ServiceError.notFound("Job '\(record.id)' not found.")
         }
         var first = caller
-        first.session = payload.session
+        first.session = try await renewed(payload.session, caller, context)
+        guard case .script(let service) = try platform.target(of: payload.request, first) else {
+            throw ServiceError(409, "The service '\(record.service)' runs no script any more.", context: context)
+        }
         var job = try JobDraft(
             platform: platform, request: payload.request, service: service, caller: first, isAsynchronous: true
         ).job()
@@ -133,6 +130,31 @@ struct JobsService: BuiltInService {
         }
         return try await show(
             written, caller, status: 201, headers: [(name: "Location", value: JobView.href(job.id))])
+    }
+
+    /// The session of the first call as it would be made now: rights that were taken away since do not come back with it.
+    private func renewed(
+        _ session: Session, _ caller: Caller, _ context: [(String, JSONText)]
+    ) async throws -> Session {
+        func gone(_ who: String) -> ServiceError {
+            ServiceError(
+                409, "The \(who) that made the job was deleted or switched off since. Send the call with your own.",
+                context: context)
+        }
+        var session = session
+        let tenant = caller.tenant
+        if let id = session.appID {
+            guard let app = tenant.apps[id], app.isActive else { throw gone("app") }
+            session.role = app.role.flatMap { tenant.roles[$0] }
+        }
+        if let user = session.user {
+            guard let account = try await platform.catalog.account(user.id, of: tenant.id), account.isActive else {
+                throw gone("user")
+            }
+            session.user = account.sessionUser
+            session.role = account.role.flatMap { tenant.roles[$0] } ?? (account.isAdmin ? nil : session.role)
+        }
+        return session
     }
 
     private func payload(of record: JobRecord, _ caller: Caller) async throws -> JobPayload? {
@@ -192,7 +214,13 @@ struct JobsService: BuiltInService {
             let lines = try await reader.lines(after: seq)
             return .json(.object([("resource", .array(lines.map(\.json)))]))
         }
-        let follower = LogFollower(reader: reader, after: seq) { try await isStillWelcome(caller) }
+        guard let place = platform.followers.enter(caller.tenant.id) else {
+            throw ServiceError(
+                429,
+                "This tenant follows \(LogFollowers.mostOfTenant) logs here already. End one, or read the log without following it.",
+                retryAfter: 5)
+        }
+        let follower = LogFollower(reader: reader, after: seq, place: place) { try await isStillWelcome(caller) }
         var response = ServiceResponse(
             headers: [
                 (name: "Content-Type", value: "text/event-stream"), (name: "Cache-Control", value: "no-store"),

@@ -4,6 +4,7 @@ import Core
 /// and at the job's end one of the name `end` with its status. Whoever is not welcome any more gets no end.
 actor LogFollower {
     private let reader: LogReader
+    private let place: LogFollowers.Place
     private let isWelcome: @Sendable () async throws -> Bool
     private var seq: Int64
     private var hasEnded = false
@@ -16,8 +17,12 @@ actor LogFollower {
     private static let longestSilence = Duration.seconds(15)
 
     /// - Parameter isWelcome: whether the reader may still read. A job may run, or wait, for very long.
-    init(reader: LogReader, after seq: Int64, isWelcome: @escaping @Sendable () async throws -> Bool) {
+    init(
+        reader: LogReader, after seq: Int64, place: LogFollowers.Place,
+        isWelcome: @escaping @Sendable () async throws -> Bool
+    ) {
         self.reader = reader
+        self.place = place
         self.isWelcome = isWelcome
         self.seq = seq
         spoken = clock.now
