@@ -17,7 +17,14 @@ struct TestQueue: Sendable {
 
     @discardableResult
     static func with<T: Sendable>(_ body: @escaping @Sendable (TestQueue) async throws -> T) async throws -> T {
-        let url = try await TestPostgres.database(migrations: Migration.embedded)
+        try await with(url: try await TestPostgres.database(migrations: Migration.embedded), body)
+    }
+
+    /// - Parameter url: of a database that is up to date.
+    @discardableResult
+    static func with<T: Sendable>(
+        url: String, _ body: @escaping @Sendable (TestQueue) async throws -> T
+    ) async throws -> T {
         let options = DatabaseOptions(url: url, connections: 4)
         let database = Database(options, logger: quiet)
         let listener = Listener(options, logger: quiet)

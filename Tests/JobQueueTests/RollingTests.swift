@@ -1,0 +1,80 @@
+import Core
+import Database
+import JobQueue
+import Logging
+import TestSupport
+import Testing
+
+/// A program of before 0004 and one of today, on one database: what one accepts the other runs.
+@Suite struct RollingTests {
+    // What the program of before says, word for word.
+    private static let enqueue = Statement(
+        "old_enqueue",
+        """
+        select enqueue_1(array[$1::uuid], array[1]::bigint[], array[7]::bigint[], array[null]::bigint[], array['math'],
+            array[3]::bigint[], array[1], array['POST'], array[true], array[3]::smallint[], array[60000],
+            array[1]::bigint[], array['\\x010203'::bytea], false)
+        """)
+    private static let claim = Statement(
+        "old_claim",
+        """
+        select id, created_at, tenant, asynchronous, attempt, max_attempts, service, service_id, version, wall_ms, ingress,
+            request
+        from claim_1($1::bigint, $2::integer)
+        """)
+    private static let finish = Statement(
+        "old_finish",
+        """
+        select finish_1($1::bigint, array[$2::uuid], array[1]::smallint[], array[1]::smallint[], array[0]::bigint[],
+            array[0]::bigint[], array['\\x09'::bytea], array[now()], false)
+        """)
+    private static let release = Statement(
+        "old_release", "select release_1($1::bigint, array[$2::uuid], true)")
+    private static let heartbeat = Statement("old_heartbeat", "select heartbeat_1($1::bigint, '{}'::uuid[])")
+    private static let register = Statement(
+        "old_register", "insert into worker (name, slots) values ('old', 4) returning id")
+
+    private func id() -> JobID { JobID(milliseconds: UInt64(Timestamp.now.microseconds / 1000)) }
+
+    @Test func theProgramOfBeforeRunsOnBesideThisOne() async throws {
+        let url = try await TestPostgres.database(migrations: Array(Migration.embedded.prefix(3)))
+        let options = DatabaseOptions(url: url, connections: 2)
+        let database = Database(options, logger: quiet)
+        let old = try #require(
+            try await database.system.execute(Self.register).first?.decode(Int64.self))
+        // Accepted, and claimed, before the migration.
+        let (waiting, running) = (id(), id())
+        _ = try await database.system.execute(Self.enqueue, [running])
+        #expect(try await database.system.execute(Self.claim, [old, Int32(1)]).count == 1)
+        _ = try await database.system.execute(Self.enqueue, [waiting])
+
+        try await Migrator(url: url, migrations: Migration.embedded, logger: quiet).up()
+        try await TestQueue.with(url: url) { test in
+            let tenant = TenantID(rawValue: 1)
+            // The new program lists and runs what the old one has accepted; the old one ends what it holds.
+            #expect(try await test.queue.job(waiting, of: tenant)?.status == .queued)
+            let worker = try await test.worker()
+            let claimed = try #require(try await test.queue.claim(worker, want: 5).first)
+            #expect(claimed.id == waiting)
+            #expect(!claimed.retryOnError)
+            #expect(try await test.finish(claimed, worker))
+            #expect(try await test.database.system.execute(Self.finish, [old, running]).count == 1)
+            for job in [waiting, running] {
+                #expect(try await test.queue.job(job, of: tenant)?.status == .succeeded)
+            }
+            // And the other way round, with an attempt that the old one spends.
+            let job = test.job(asynchronous: true)
+            try await test.queue.enqueue(job)
+            #expect(try await test.database.system.execute(Self.heartbeat, [old]).first?.decode(Int64?.self) != nil)
+            let theirs = try await test.database.system.execute(Self.claim, [old, Int32(5)])
+            #expect(try theirs.map { try $0.decode(JobID.self, at: 0) } == [job.id])
+            _ = try await test.database.system.execute(Self.release, [old, job.id])
+            #expect(try await test.queue.job(job.id, of: tenant)?.attempt == 1)
+            #expect(try await test.numbers("select attempt::int from attempt") == [1])
+            try await test.sql("insert into tenant (name, data_key) values ('acme', 'x')")
+            let findings = try await QueueAudit(database: test.database).findings()
+            #expect(findings.allSatisfy { $0.count == 0 }, "\(findings.filter { $0.count > 0 })")
+        }
+        await database.close()
+    }
+}
