@@ -487,36 +487,6 @@ create function droppable_days_1(p_default double precision, p_ceiling double pr
         order by d.day
     $$;
 
--- Drops what `droppable_days_1` names, and returns the days that are gone. With the rights of the tables' owner, who alone
--- may; the judging is the system role's, because row-level security hides the rows from an owner. A lock that does not come
--- within half a second is tried for again later. One day a call: the locks of a drop stop all work with jobs until the
--- transaction ends.
-create function drop_partitions_1(p_default double precision, p_ceiling double precision) returns setof date
-    language plpgsql security definer set search_path = public, pg_temp set timezone = 'UTC' set lock_timeout = '500ms'
-    as $$
-declare
-    day date;
-    parent text;
-begin
-    if not pg_try_advisory_xact_lock(hashtext('scriptorium.partitions')) then
-        return;
-    end if;
-    for day in select * from droppable_days_1(p_default, p_ceiling) loop
-        begin
-            foreach parent in array array['log', 'attempt', 'result', 'job'] loop
-                execute format('drop table if exists %I', parent || '_' || to_char(day, 'YYYYMMDD'));
-            end loop;
-            return next day;
-            return;
-        exception when lock_not_available then
-            return;
-        end;
-    end loop;
-end
-$$;
-revoke execute on function drop_partitions_1(double precision, double precision) from public;
-grant execute on function drop_partitions_1(double precision, double precision) to scriptorium_system;
-
 do $$
 declare
     f regprocedure;

@@ -129,8 +129,11 @@ create function usage_1(p_tenant bigint, p_from date, p_to date) returns setof u
         order by 2, 3
     $$;
 
--- Drops what `droppable_days_1` names, as before, once the day's sums are kept.
-create or replace function drop_partitions_1(p_default double precision, p_ceiling double precision) returns setof date
+-- Drops what `droppable_days_1` names, and returns the days that are gone. With the rights of the tables' owner, who alone
+-- may; the judging is the system role's, because row-level security hides the rows from an owner. A lock that does not come
+-- within half a second is tried for again later. One day a call: the locks of a drop stop all work with jobs until the
+-- transaction ends. The sums of the day are kept first.
+create function drop_partitions_1(p_default double precision, p_ceiling double precision) returns setof date
     language plpgsql security definer set search_path = public, pg_temp set timezone = 'UTC' set lock_timeout = '500ms'
     as $$
 declare
@@ -154,6 +157,8 @@ begin
     end loop;
 end
 $$;
+revoke execute on function drop_partitions_1(double precision, double precision) from public;
+grant execute on function drop_partitions_1(double precision, double precision) to scriptorium_system;
 
 -- Drops up to `p_limit` rows of a tenant from one of the partitions. Only their owner may, on whom row-level security weighs
 -- elsewhere.

@@ -21,11 +21,10 @@ struct Acceptance: Sendable {
         let draft = JobDraft(
             platform: platform, request: request, service: service, caller: caller,
             isAsynchronous: preferences.isAsynchronous)
-        var job = try draft.job()
+        var job = try draft.job(idempotencyKey: preferences.idempotencyKey)
         job.start = preferences.start
         if let key = preferences.idempotencyKey {
             job.idempotency = Self.idempotency(key, request, caller)
-            job.summary = try draft.summary(of: job.id, idempotencyKey: key)
         }
         var (id, response) =
             preferences.isAsynchronous

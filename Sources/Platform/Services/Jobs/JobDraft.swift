@@ -22,7 +22,8 @@ public struct JobDraft: Sendable {
     }
 
     /// A job with a fresh id, for the script's present version.
-    public func job() throws -> NewJob {
+    /// - Parameter idempotencyKey: for those who look at the job.
+    public func job(idempotencyKey: String? = nil) throws -> NewJob {
         guard let language = ScriptLanguage(rawValue: service.type) else {
             throw ServiceError(500, "The service '\(service.name)' has no script.")
         }
@@ -40,13 +41,13 @@ public struct JobDraft: Sendable {
             // What nobody has begun by then, nobody may ask for any more.
             startWithin: .seconds(quotas.retentionSeconds), ingress: platform.waiters.ingress,
             payload: try caller.tenant.dataKey.seal(payload.bytes, label: JobResponses.payloadLabel(id)),
-            summary: try summary(of: id, idempotencyKey: nil))
+            summary: try summary(of: id, idempotencyKey))
         job.retryOnError = isAsynchronous && settings.retryOnError
         return job
     }
 
     /// The sealed ``JobSummary``.
-    public func summary(of id: JobID, idempotencyKey: String?) throws -> [UInt8] {
+    private func summary(of id: JobID, _ idempotencyKey: String?) throws -> [UInt8] {
         let summary = JobSummary(resource: request.resource, idempotencyKey: idempotencyKey)
         return try caller.tenant.dataKey.seal(summary.bytes, label: JobResponses.summaryLabel(id))
     }
