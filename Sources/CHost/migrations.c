@@ -21,6 +21,9 @@ static const char m0004[] = {
 static const char m0005[] = {
 #embed "../../migrations/0005_operator.sql"
     EMBED_END};
+static const char m0007[] = {
+#embed "../../migrations/0007_event_scripts.sql"
+    EMBED_END};
 
 static const struct host_migration all[] = {
     {"0001_roles.sql", m0001},
@@ -28,6 +31,7 @@ static const struct host_migration all[] = {
     {"0003_queue.sql", m0003},
     {"0004_jobs.sql", m0004},
     {"0005_operator.sql", m0005},
+    {"0007_event_scripts.sql", m0007},
 };
 
 struct host_migration host_migration_at(size_t index) {

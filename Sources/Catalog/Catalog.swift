@@ -122,7 +122,7 @@ public final class Catalog: Service, Sendable {
         TenantSnapshot(
             id: TenantID(rawValue: 0), name: "", label: "", suspended: false, quotas: Quotas(),
             createdAt: Timestamp(microseconds: 0), dataKey: try keyRing.makeDataKey().key, apps: [:], roles: [:],
-            services: [:], revokedTokens: [])
+            services: [:], eventScripts: [:], revokedTokens: [])
     }
 
     /// An account of the tenant; nil where there is none.
@@ -142,6 +142,16 @@ public final class Catalog: Service, Sendable {
     public func script(_ reference: ScriptReference) async throws -> Script? {
         if let found = cache.withLock({ $0.scripts[reference] }) { return found }
         guard let loaded = try await services(reference.tenant).script(reference) else { return nil }
+        cache.withLock { $0.remember(loaded, of: reference) }
+        return loaded
+    }
+
+    /// A version of an event script; nil where there is none.
+    public func source(of script: EventScript, tenant: TenantID) async throws -> Script? {
+        // Numbers of services and of event scripts come from one counter, and so never meet.
+        let reference = ScriptReference(tenant: tenant, service: script.id, version: script.version)
+        if let found = cache.withLock({ $0.scripts[reference] }) { return found }
+        guard let loaded = try await eventScripts(tenant).source(script.id, version: script.version) else { return nil }
         cache.withLock { $0.remember(loaded, of: reference) }
         return loaded
     }
@@ -181,5 +191,6 @@ extension Catalog {
     /// The records of one tenant, each kind with its own statements.
     public func accounts(_ tenant: TenantID) -> Accounts { Accounts(tenant: tenant, catalog: self) }
     public func apps(_ tenant: TenantID) -> Apps { Apps(tenant: tenant, catalog: self) }
+    public func eventScripts(_ tenant: TenantID) -> EventScripts { EventScripts(tenant: tenant, catalog: self) }
     public func services(_ tenant: TenantID) -> Services { Services(tenant: tenant, catalog: self) }
 }

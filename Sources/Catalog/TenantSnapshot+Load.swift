@@ -24,10 +24,18 @@ extension TenantSnapshot {
     private static let serviceRows = Statement(
         "catalog_services",
         """
-        select s.id, s.name, s.label, s.description, s.is_active, s.type, v.version, v.config
+        select s.id, s.name, s.label, s.description, s.is_active, s.type, v.version, v.config, s.doc_paths
         from service s
         join service_version v on v.tenant = s.tenant and v.service = s.id and v.version = s.version
         where s.tenant = $1::bigint
+        """)
+    private static let eventScriptRows = Statement(
+        "catalog_event_scripts",
+        """
+        select s.id, s.name, s.version, v.language, s.allow_event_modification
+        from event_script s
+        join event_script_version v on v.tenant = s.tenant and v.script = s.id and v.version = s.version
+        where s.tenant = $1::bigint and s.is_active
         """)
     private static let revokedRows = Statement(
         "catalog_revoked_tokens",
@@ -44,6 +52,7 @@ extension TenantSnapshot {
                 quotas: Quotas(json: JSONText(trusted: quotas)), createdAt: createdAt,
                 dataKey: try dataKey(wrapped, keyRing),
                 apps: try apps(sql, id), roles: try roles(sql, id), services: try services(sql, id),
+                eventScripts: try eventScripts(sql, id),
                 revokedTokens: Set(
                     try sql.query(revokedRows, id.rawValue).map { try $0.decode(JobID.self) }))
         }
@@ -91,13 +100,27 @@ extension TenantSnapshot {
 
     private static func services(_ sql: borrowing SQLSession, _ id: TenantID) throws -> [String: TenantService] {
         let rows = try sql.query(serviceRows, id.rawValue).map { row in
-            let (id, name, label, description, isActive, type, version, config) = try row.decode(
-                Int64.self, String.self, String.self, String.self, Bool.self, String.self, Int32.self, String.self)
+            let (id, name, label, description, isActive, type, version, config, paths) = try row.decode(
+                Int64.self, String.self, String.self, String.self, Bool.self, String.self, Int32.self, String.self,
+                String?.self)
             return TenantService(
                 id: id, name: name, label: label, description: description, isActive: isActive, type: type,
-                version: version, config: JSONText(trusted: config))
+                version: version, config: JSONText(trusted: config),
+                paths: TenantService.paths(JSONText(trusted: paths ?? "{}")))
         }
         // Where two names differ in case only, the older one answers: a URL's name is compared in lower case.
         return Dictionary(rows.sorted { $0.id < $1.id }.map { ($0.name.lowercased(), $0) }) { first, _ in first }
+    }
+
+    private static func eventScripts(_ sql: borrowing SQLSession, _ id: TenantID) throws -> [String: EventScript] {
+        var scripts: [String: EventScript] = [:]
+        for row in try sql.query(eventScriptRows, id.rawValue) {
+            let (id, name, version, language, allows) = try row.decode(
+                Int64.self, String.self, Int32.self, String.self, Bool.self)
+            guard let language = ScriptLanguage(rawValue: language) else { continue }
+            scripts[name] = EventScript(
+                id: id, name: name, version: version, language: language, allowsModification: allows)
+        }
+        return scripts
     }
 }

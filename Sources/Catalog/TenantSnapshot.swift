@@ -16,6 +16,8 @@ public struct TenantSnapshot: Sendable {
     public let roles: [Int64: Role]
     /// By their names in lower case.
     public let services: [String: TenantService]
+    /// The active ones, by their names.
+    public let eventScripts: [String: EventScript]
     /// Session tokens that were ended before their time.
     public let revokedTokens: Set<JobID>
 

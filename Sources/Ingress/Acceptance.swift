@@ -15,9 +15,12 @@ struct Acceptance: Sendable {
     }
 
     /// Writes the job, waits as long as the caller wants, and gives the script's response or a 202.
+    /// - Parameter service: nil for a service of the platform's own.
     /// - Throws: ``ServiceError``; `DatabaseError`, where the job may have been written.
-    func answer(_ request: ServiceRequest, _ service: TenantService, _ caller: Caller) async throws -> ServiceResponse {
-        let preferences = try Preferences(request, now: .now)
+    func answer(_ request: ServiceRequest, _ service: TenantService?, _ caller: Caller) async throws -> ServiceResponse
+    {
+        let settings = ScriptSettings(config: service?.config ?? .emptyObject)
+        let preferences = try Preferences(request, settings, now: .now)
         let draft = JobDraft(
             platform: platform, request: request, service: service, caller: caller,
             isAsynchronous: preferences.isAsynchronous)
@@ -28,21 +31,22 @@ struct Acceptance: Sendable {
         }
         var (id, response) =
             preferences.isAsynchronous
-            ? try await accept(job, request, caller) : try await wait(for: job, preferences, service, caller)
+            ? try await accept(job, preferences, settings, caller)
+            : try await wait(for: job, preferences, settings, caller)
         response.headers.append((name: "X-Scriptorium-Job", value: id.description))
         return response
     }
 
     /// 202 at once, or the response of the job that the idempotency key has, where that has ended.
     private func accept(
-        _ job: NewJob, _ request: ServiceRequest, _ caller: Caller
+        _ job: NewJob, _ preferences: Preferences, _ settings: ScriptSettings, _ caller: Caller
     ) async throws -> (JobID, ServiceResponse) {
         let id: JobID
         var response: ServiceResponse
         do {
             try await enqueue(job)
             id = job.id
-            response = JobView.accepted(id, status: .queued)
+            response = JobView.accepted(id, status: .queued, isQueuedService: settings.isQueued)
         } catch let repeated as Repeated {
             id = repeated.id
             if let result = try await platform.queue.result(id, of: caller.tenant.id) {
@@ -50,22 +54,23 @@ struct Acceptance: Sendable {
                 return (id, try responses.outcome(of: result, requestID: caller.requestID).response)
             }
             let record = try await platform.queue.job(id, of: caller.tenant.id)
-            response = JobView.accepted(id, status: record?.status ?? .queued)
+            response = JobView.accepted(
+                id, status: record?.status ?? .queued, isQueuedService: settings.isQueued)
         }
-        if request.header("prefer") != nil {
+        if preferences.asksToRespondAsync {
             response.headers.append((name: "Preference-Applied", value: "respond-async"))
         }
         return (id, response)
     }
 
     private func wait(
-        for job: NewJob, _ preferences: Preferences, _ service: TenantService, _ caller: Caller
+        for job: NewJob, _ preferences: Preferences, _ settings: ScriptSettings, _ caller: Caller
     ) async throws -> (JobID, ServiceResponse) {
         let quotas = caller.tenant.quotas
         let tenant = caller.tenant.id
         let seconds = min(preferences.wait ?? quotas.syncWaitSeconds, quotas.syncWaitMaxSeconds)
         let queue = platform.queue
-        let cancels = ScriptSettings(config: service.config).onWaitExpired == .cancel
+        let cancels = settings.onWaitExpired == .cancel
         var job = job
         // Should nobody be left to cancel it: it is not begun after its caller's time.
         if cancels { job.startWithin = .seconds(seconds) }

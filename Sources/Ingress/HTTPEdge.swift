@@ -147,7 +147,12 @@ struct HTTPEdge: HTTPResponder {
         call.body = try await body(of: request, limit: caller.tenant.quotas.maxBodyBytes, context)
         try checkBody(call)
         switch target {
-        case .builtIn: return try await platform.respond(to: call, caller)
+        case .builtIn:
+            // Where scripts take part, a worker answers.
+            guard Preferences.wantJob(call) || !platform.events(of: call, caller).isEmpty else {
+                return try await platform.respond(to: call, caller)
+            }
+            return try await Acceptance(platform: platform).answer(call, nil, caller)
         case .script(let service):
             return try await Acceptance(platform: platform).answer(call, service, caller)
         }

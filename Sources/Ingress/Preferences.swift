@@ -6,6 +6,8 @@ import JobQueue
 struct Preferences: Sendable {
     /// 202 at once.
     var isAsynchronous = false
+    /// Whether the caller asked for that by `Prefer`, and is told that it was heard.
+    var asksToRespondAsync = false
     /// How long to wait, in seconds; nil stands for the tenant's default.
     var wait: Double?
     /// When the job may start; nil for at once.
@@ -17,14 +19,15 @@ struct Preferences: Sendable {
     static let furthestStart = Duration.seconds(365 * 86_400)
     static let longestKey = 255
 
+    /// - Parameter settings: of the service that is called.
     /// - Throws: ``ServiceError`` 400 that names what is not understood, and what is.
-    init(_ request: ServiceRequest, now: Timestamp) throws(ServiceError) {
+    init(_ request: ServiceRequest, _ settings: ScriptSettings, now: Timestamp) throws(ServiceError) {
         for preference in (request.header("prefer") ?? "").split(separator: ",") {
             // Parameters behind `;` are none of ours.
             let parts = preference.prefix { $0 != ";" }.split(
                 separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = (parts.first ?? "").trimming { $0 == " " }.lowercased()
-            if name == "respond-async" { isAsynchronous = true }
+            if name == "respond-async" { asksToRespondAsync = true }
             if name == "wait" {
                 let text = parts.count > 1 ? parts[1].trimming { $0 == " " || $0 == "\"" } : ""
                 guard let seconds = Double(String(text)), seconds >= 0, seconds.isFinite else {
@@ -34,16 +37,29 @@ struct Preferences: Sendable {
                 wait = seconds
             }
         }
-        if let text = Query.value("async", in: request.query) {
-            isAsynchronous = isAsynchronous || ["true", "1", ""].contains(text.lowercased())
-        }
+        isAsynchronous = asksToRespondAsync || settings.isQueued || Self.hasAsyncParameter(request)
         start = try Self.start(request.query, now)
         guard start == nil || isAsynchronous else {
             throw .badRequest(
                 "'delay' and 'run_at' need an asynchronous call: send 'Prefer: respond-async' with them, or async=true."
             )
         }
+        // What the caller says of this call goes before what the author says of all.
+        if settings.isQueued, start == nil, let seconds = settings.delaySeconds, seconds > 0 {
+            start = .after(.seconds(seconds))
+        }
         idempotencyKey = try Self.key(request)
+    }
+
+    /// Whether a call of a service of the platform's own is to become a job.
+    static func wantJob(_ request: ServiceRequest) -> Bool {
+        guard request.service == "system", request.resource != "admin/session" else { return false }
+        let preferences = (request.header("prefer") ?? "").lowercased().split { $0 == "," || $0 == ";" }
+        return preferences.contains { $0.trimming { $0 == " " } == "respond-async" } || hasAsyncParameter(request)
+    }
+
+    private static func hasAsyncParameter(_ request: ServiceRequest) -> Bool {
+        Query.value("async", in: request.query).map { ["true", "1", ""].contains($0.lowercased()) } ?? false
     }
 
     private static func start(_ query: String, _ now: Timestamp) throws(ServiceError) -> NewJob.Start? {

@@ -14,7 +14,7 @@ extension JobQueue {
                     SQLArray(jobs.map(\.isAsynchronous)), SQLArray(jobs.map { Int16($0.maxAttempts) }),
                     SQLArray(jobs.map { Int32(clamping: $0.wall.milliseconds) }), SQLArray(jobs.map(\.ingress)),
                     SQLArray(jobs.map(\.payload)), SQLArray(jobs.map(\.summary)),
-                    SQLArray(jobs.map(\.language.number)), SQLArray(jobs.map(\.retryOnError)),
+                    SQLArray(jobs.map { $0.language?.number ?? 0 }), SQLArray(jobs.map(\.retryOnError)),
                     SQLArray(jobs.map(\.runAt)), SQLArray(jobs.map(\.delayMilliseconds)),
                     SQLArray(jobs.map(\.startWithin.milliseconds)), SQLArray(jobs.map(\.retryOf)),
                     SQLArray(jobs.map(\.idempotency?.caller)), SQLArray(jobs.map(\.idempotency?.key)),

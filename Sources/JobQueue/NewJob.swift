@@ -9,11 +9,11 @@ public struct NewJob: Sendable {
     public var account: Int64?
     /// The service's name, for lists.
     public var service: String
-    /// Which script answers: a save after the acceptance changes nothing for this job.
+    /// Which script answers: a save after the acceptance changes nothing for this job. 0 where no script service is called.
     public var serviceID: Int64
     public var version: Int32
-    /// Only workers that have it take the job.
-    public var language: ScriptLanguage
+    /// Only workers that have it take the job; nil for any.
+    public var language: ScriptLanguage?
     public var verb: Verb
     public var isAsynchronous: Bool
     /// How often the job is tried when its worker is lost; a synchronous one is tried once.
@@ -45,7 +45,7 @@ public struct NewJob: Sendable {
 
     public init(
         id: JobID, tenant: TenantID, app: Int64?, account: Int64?, service: String, serviceID: Int64, version: Int32,
-        language: ScriptLanguage, verb: Verb, isAsynchronous: Bool, maxAttempts: Int, wall: Duration,
+        language: ScriptLanguage?, verb: Verb, isAsynchronous: Bool, maxAttempts: Int, wall: Duration,
         startWithin: Duration, ingress: Int64, payload: [UInt8], summary: [UInt8]
     ) {
         self.id = id

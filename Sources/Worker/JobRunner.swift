@@ -1,6 +1,7 @@
 import Catalog
 import Core
 import Database
+import FoundationEssentials
 import JobQueue
 import Logging
 import Platform
@@ -59,12 +60,9 @@ struct JobRunner: Sendable {
             logger[metadataKey: "request_id"] = "\(requestID)"
             logger[metadataKey: "trace_id"] = "\(payload.trace.traceID)"
             logger.debug("attempt begins")
-            let reference = ScriptReference(tenant: job.tenant, service: job.serviceID, version: job.version)
-            guard let script = try await platform.catalog.script(reference) else {
-                throw ServiceError.notFound("The service '\(job.service)' was deleted before its job could run.")
-            }
+            let work = try await work(of: job, payload)
             let log = JobLog(job: job, worker: epoch, dataKey: tenant.dataKey, queue: platform.queue, logger: logger)
-            let call = call(job, payload, script, tenant)
+            let call = try await call(job, payload, work, tenant)
             let outcome = await withTaskGroup(of: Void.self) { group in
                 group.addTask { await log.run() }
                 let outcome = await platform.run(call) { log.append($0) }
@@ -93,17 +91,40 @@ struct JobRunner: Sendable {
         }
     }
 
+    /// What the job was accepted for.
+    private func work(of job: ClaimedJob, _ payload: JobPayload) async throws -> ScriptCall.Work {
+        if let event = payload.queuedEvent {
+            guard let script = try await platform.catalog.source(of: event.script, tenant: job.tenant) else {
+                throw ServiceError.notFound(
+                    "The event script '\(event.script.name)' was deleted before its job could run.")
+            }
+            return .queuedEvent(event, script)
+        }
+        guard job.serviceID != 0 else { return .builtIn }
+        let reference = ScriptReference(tenant: job.tenant, service: job.serviceID, version: job.version)
+        guard let script = try await platform.catalog.script(reference) else {
+            throw ServiceError.notFound("The service '\(job.service)' was deleted before its job could run.")
+        }
+        return .script(script)
+    }
+
     private func call(
-        _ job: ClaimedJob, _ payload: JobPayload, _ script: Script, _ tenant: TenantSnapshot
-    ) -> ScriptCall {
-        var limits = ScriptSettings(config: script.config).limits(tenant.quotas, asynchronous: job.isAsynchronous)
+        _ job: ClaimedJob, _ payload: JobPayload, _ work: ScriptCall.Work, _ tenant: TenantSnapshot
+    ) async throws -> ScriptCall {
+        var config = JSONText.emptyObject
+        if case .script(let script) = work { config = script.config }
+        var limits = ScriptSettings(config: config).limits(tenant.quotas, asynchronous: job.isAsynchronous)
         limits.wall = job.wall
         // The script reads the deadline by the wall clock; the limit itself is kept by a monotonic one.
         let deadline = Timestamp(microseconds: Timestamp.now.microseconds + job.wall.microseconds)
+        var caller = Caller(
+            tenant: tenant, session: payload.session, requestID: payload.requestID, trace: payload.trace)
+        // The token was checked when the job was accepted; who signs out with it must be told which it is.
+        if case .builtIn = work, let token = payload.session.token {
+            caller.claims = try? await platform.tokens.verify(token, now: Date(), expired: true)
+        }
         return ScriptCall(
-            caller: Caller(
-                tenant: tenant, session: payload.session, requestID: payload.requestID, trace: payload.trace),
-            request: payload.request, script: script,
+            caller: caller, request: payload.request, work: work, events: payload.events,
             job: ScriptCall.Job(
                 id: job.id, attempt: job.attempt, maxAttempts: job.maxAttempts, createdAt: job.createdAt.description,
                 deadline: deadline.description),

@@ -113,9 +113,25 @@ public struct TestTenant: Sendable {
     }
 
     /// A call as the tenant's admin.
-    public func administer(_ method: String, _ path: String, _ body: String? = nil) async throws -> HTTPReply {
+    public func administer(
+        _ method: String, _ path: String, _ body: String? = nil, ingress: Int? = nil
+    ) async throws -> HTTPReply {
         try await send(
-            method, "/api/v2/system/\(path)", body, headers: [(name: "X-DreamFactory-Session-Token", value: token)])
+            method, "/api/v2/system/\(path)", body, headers: [(name: "X-DreamFactory-Session-Token", value: token)],
+            ingress: ingress)
+    }
+
+    /// Saves an active event script through the first ingress, which knows it then at once.
+    public func bind(
+        _ event: String, _ language: String, _ content: String, modifies: Bool = false
+    ) async throws {
+        let reply = try await administer(
+            "POST", "event_script/\(event)",
+            #"{"type":"\#(language)","is_active":true,"allow_event_modification":\#(modifies),"content":\#(JSONText.quoted(content))}"#,
+            ingress: 0)
+        guard reply.status == 201 || reply.status == 200 else {
+            throw NeverHappened(description: "not bound: \(reply.text)")
+        }
     }
 
     /// Saves a script as a service, through the same ingress that answers for it then at once.

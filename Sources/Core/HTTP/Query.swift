@@ -73,6 +73,21 @@ public enum Query {
         return root.json
     }
 
+    /// The inverse of ``parameters(_:)``: a map as a query, nested values in brackets.
+    public static func text(of parameters: JSONText) -> String {
+        var pairs: [String] = []
+        func add(_ name: String, _ value: JSONText) {
+            switch value.kind {
+            case .object: for member in value.members { add("\(name)[\(member.key)]", member.value) }
+            case .array: for (index, element) in value.elements.enumerated() { add("\(name)[\(index)]", element) }
+            case .null: pairs.append("\(encode(name))=")
+            case .bool, .number, .string: pairs.append("\(encode(name))=\(encode(value.string ?? value.text))")
+            }
+        }
+        for member in parameters.members { add(member.key, member.value) }
+        return pairs.joined(separator: "&")
+    }
+
     private static func hexDigit(_ byte: UInt8) -> UInt8? {
         byte < 0x80 ? Character(Unicode.Scalar(byte)).hexDigitValue.map(UInt8.init) : nil
     }

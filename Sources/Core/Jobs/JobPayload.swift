@@ -6,12 +6,21 @@ public struct JobPayload: Sendable {
     public var requestID: String
     /// The trace that the job belongs to.
     public var trace: TraceContext
+    /// The scripts that run around the service, in their order.
+    public var events: [EventScript]
+    /// The event that the job runs the script of, instead of calling a service.
+    public var queuedEvent: QueuedEvent?
 
-    public init(request: ServiceRequest, session: Session, requestID: String, trace: TraceContext) {
+    public init(
+        request: ServiceRequest, session: Session, requestID: String, trace: TraceContext, events: [EventScript] = [],
+        queuedEvent: QueuedEvent? = nil
+    ) {
         self.request = request
         self.session = session
         self.requestID = requestID
         self.trace = trace
+        self.events = events
+        self.queuedEvent = queuedEvent
     }
 
     /// The form that is sealed: the length of a JSON head (u32, little-endian), the head, and the body as it came.
@@ -26,6 +35,8 @@ public struct JobPayload: Sendable {
             ("request_id", .string(requestID)),
             ("traceparent", .string(trace.traceparent)),
             ("tracestate", .string(trace.state)),
+            ("events", .array(events.map(\.json))),
+            ("queued_event", queuedEvent?.json ?? .null),
         ])
         return frame(head, request.body)
     }
@@ -44,7 +55,9 @@ public struct JobPayload: Sendable {
             // Jobs of before have none.
             trace: head["traceparent"]?.string.flatMap {
                 TraceContext(traceparent: $0, tracestate: head["tracestate"]?.string)
-            } ?? .fresh())
+            } ?? .fresh(),
+            events: (head["events"]?.elements ?? []).compactMap(EventScript.init(json:)),
+            queuedEvent: head["queued_event"].flatMap(QueuedEvent.init(json:)))
     }
 }
 

@@ -52,7 +52,7 @@ public struct ScriptResult: Sendable {
     public var returned: JSONText?
     /// `event.response` at the end; nil where the script removed it.
     public var response: JSONText?
-    /// The whole event, sent only where `event.response` was removed.
+    /// The whole event, sent only where `event.response` was removed and by scripts that run before a service.
     public var event: JSONText?
     /// `event.exception`, where the script set it.
     public var exception: JSONText?
@@ -62,6 +62,8 @@ public struct ScriptResult: Sendable {
     public var rawBody: String?
     /// Headers that the script set by itself (PHP's `header()`).
     public var headers: [(name: String, value: String)]
+    /// `event.stop_propagation`
+    public var stopsPropagation = false
 
     public init(
         returned: JSONText? = nil, response: JSONText? = nil, event: JSONText? = nil, exception: JSONText? = nil,

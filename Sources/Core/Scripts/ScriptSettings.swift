@@ -6,6 +6,10 @@ public struct ScriptSettings: Sendable, Hashable {
     public var maxAttempts: Int
     /// Whether an asynchronous job is tried again when the script fails, too.
     public var retryOnError: Bool
+    /// Whether every caller is answered at once, and the script runs later.
+    public var isQueued: Bool
+    /// How long a queued script waits before it runs, in seconds from 0 to a year; nil for no time at all.
+    public var delaySeconds: Double?
     /// What happens to a job whose caller's wait is over.
     public var onWaitExpired: OnWaitExpired
 
@@ -21,7 +25,21 @@ public struct ScriptSettings: Sendable, Hashable {
         wallSeconds = config["wall_seconds"]?.double
         maxAttempts = config["max_attempts"]?.integer ?? 3
         retryOnError = config["retry_on_error"]?.bool ?? false
+        isQueued = config["queued"]?.bool ?? false
+        delaySeconds = Self.delay(config["config"] ?? .null).flatMap(\.number)
         onWaitExpired = config["on_wait_expired"]?.string.flatMap(OnWaitExpired.init(rawValue:)) ?? .detach
+    }
+
+    private static let longestDelay = 31_536_000.0
+
+    /// The author's own configuration has it under the name that the reference reads, or under the one that it shows.
+    private static func delay(_ config: JSONText) -> (key: String, value: JSONText, number: Double?)? {
+        for key in ["delay", "QUEUED_DELAY"] {
+            guard let value = config[key], !value.isNull, value.string != "" else { continue }
+            let number = value.double ?? value.string.flatMap { Double($0) }
+            return (key, value, number.flatMap { (0...longestDelay).contains($0) ? $0 : nil })
+        }
+        return nil
     }
 
     /// Why a `config` is not acceptable.
@@ -44,6 +62,15 @@ public struct ScriptSettings: Sendable, Hashable {
         }
         if let value = config["retry_on_error"], !value.isNull, value.bool == nil {
             throw Invalid(message: "'config.retry_on_error' must be true or false.")
+        }
+        if let value = config["queued"], !value.isNull, value.bool == nil {
+            throw Invalid(message: "'config.queued' must be true or false.")
+        }
+        if config["queued"]?.bool == true, let delay = delay(config["config"] ?? .null), delay.number == nil {
+            throw Invalid(
+                message:
+                    "'config.config.\(delay.key)' must be a number of seconds from 0 to 31536000 (a year), not \(delay.value.text.prefix(40))."
+            )
         }
         if let value = config["on_wait_expired"], !value.isNull {
             guard value.string.flatMap(OnWaitExpired.init(rawValue:)) != nil else {

@@ -11,10 +11,23 @@ public struct TenantService: Sendable, Hashable {
     public var version: Int32
     /// `config` without the script's content, as its author gave it.
     public var config: JSONText
+    /// The paths of its OpenAPI document with their verbs; empty without one.
+    public var paths: [Path]
+
+    /// A path of the service's OpenAPI document.
+    public struct Path: Sendable, Hashable {
+        public var template: PathTemplate
+        public var verbs: [Verb]
+
+        public init(template: PathTemplate, verbs: [Verb]) {
+            self.template = template
+            self.verbs = verbs
+        }
+    }
 
     public init(
         id: Int64, name: String, label: String, description: String, isActive: Bool, type: String, version: Int32,
-        config: JSONText
+        config: JSONText, paths: [Path] = []
     ) {
         self.id = id
         self.name = name
@@ -24,6 +37,18 @@ public struct TenantService: Sendable, Hashable {
         self.type = type
         self.version = version
         self.config = config
+        self.paths = paths
+    }
+
+    /// Reads `{"/item/{id}":["get","put"]}`. Of templates that match the same resource, the one that says most comes first.
+    public static func paths(_ json: JSONText) -> [Path] {
+        json.members.map { path in
+            Path(
+                template: PathTemplate(path.key),
+                verbs: path.value.elements.compactMap { $0.string.flatMap { Verb(rawValue: $0.uppercased()) } })
+        }.sorted {
+            ($0.template.parameterCount, $0.template.text) < ($1.template.parameterCount, $1.template.text)
+        }
     }
 
     /// Names that belong to the platform itself.

@@ -199,6 +199,7 @@ function encoded(state) {
     result.exception = event.exception instanceof Error ? plain(event.exception) : event.exception;
   }
   result.response = event.response;
+  if (event.stop_propagation) result.stop_propagation = true;
   if (state.beforeService || event.response === undefined) result.event = event;
   try {
     const text = stringify(result);

@@ -382,6 +382,9 @@ namespace Harness {
         if ($exception !== null) {
             $result['exception'] = $exception;
         }
+        if (!empty($event['stop_propagation'])) {
+            $result['stop_propagation'] = true;
+        }
         $answers = array_key_exists('response', $event);
         if ($answers) {
             $result['response'] = $event['response'];

@@ -345,6 +345,8 @@ def run(job, fd):
         result["exception"] = exception
     if returned is not None and returned is not event:
         result["returned"] = returned
+    if event.get("stop_propagation"):
+        result["stop_propagation"] = True
     if "response" in event:
         result["response"] = event["response"]
     if before_service or "response" not in event:

@@ -1,6 +1,7 @@
 import Catalog
 import Core
 import Execution
+import JobQueue
 import Logging
 
 /// What a script asks through `platform.api`: calls of the tenant's own services, with the script's session as requestor
@@ -51,14 +52,36 @@ struct InternalCalls: ScriptHost {
         var caller = call.caller
         caller.tenant = tenant
         caller.session.requestor = .script
+        let events = platform.events(of: request, caller)
         switch try platform.target(of: request, caller) {
-        case .builtIn: return try await platform.respond(to: request, caller)
-        case .script(let service): return try await run(service, request, caller)
+        case .builtIn where events.isEmpty: return try await platform.respond(to: request, caller)
+        case .builtIn: return try await run(.builtIn, .emptyObject, events, request, caller)
+        case .script(let service) where ScriptSettings(config: service.config).isQueued:
+            return try await Self.enqueued(service, request, caller, platform)
+        case .script(let service):
+            let reference = ScriptReference(tenant: caller.tenant.id, service: service.id, version: service.version)
+            guard let script = try await platform.catalog.script(reference) else {
+                throw ServiceError.notFound("Could not find a service for \(request.service)")
+            }
+            return try await run(.script(script), script.config, events, request, caller)
         }
     }
 
+    /// A queued service runs after its callers, whoever they are.
+    private static func enqueued(
+        _ service: TenantService, _ request: ServiceRequest, _ caller: Caller, _ platform: Platform
+    ) async throws -> ServiceResponse {
+        var job = try JobDraft(
+            platform: platform, request: request, service: service, caller: caller, isAsynchronous: true
+        ).job()
+        job.start = ScriptSettings(config: service.config).delaySeconds.map { .after(.seconds($0)) }
+        _ = try await platform.queue.enqueue(job)
+        return JobView.accepted(job.id, status: .queued, isQueuedService: true)
+    }
+
     private func run(
-        _ service: TenantService, _ request: ServiceRequest, _ caller: Caller
+        _ work: ScriptCall.Work, _ config: JSONText, _ events: [EventScript], _ request: ServiceRequest,
+        _ caller: Caller
     ) async throws -> ServiceResponse {
         let quotas = caller.tenant.quotas
         guard call.depth < quotas.callDepth else {
@@ -66,12 +89,8 @@ struct InternalCalls: ScriptHost {
                 508, "Scripts call each other more than \(quotas.callDepth) deep (call_depth).",
                 context: [("limit", .string("call_depth"))])
         }
-        let reference = ScriptReference(tenant: caller.tenant.id, service: service.id, version: service.version)
-        guard let script = try await platform.catalog.script(reference) else {
-            throw ServiceError.notFound("Could not find a service for \(request.service)")
-        }
         let nested = call.nested(
-            caller, request, script, ScriptSettings(config: script.config).limits(quotas, asynchronous: true))
+            caller, request, work, events, ScriptSettings(config: config).limits(quotas, asynchronous: true))
         return await platform.run(nested, log: log).outcome.response
     }
 }

@@ -56,12 +56,14 @@ public struct JobView {
     public static func href(_ id: JobID) -> String { "/api/v2/jobs/\(id)" }
 
     /// The answer while a job has not ended.
-    public static func accepted(_ id: JobID, status: JobStatus) -> ServiceResponse {
+    /// - Parameter isQueuedService: whether the service is always answered so; the reference says `success` then.
+    public static func accepted(_ id: JobID, status: JobStatus, isQueuedService: Bool = false) -> ServiceResponse {
         .json(
-            .object([
-                ("id", .string(id.description)), ("status", .string(status.rawValue)), ("href", .string(href(id))),
-                ("response_href", .string(href(id) + "/response")),
-            ]),
+            .object(
+                (isQueuedService ? [("success", .bool(true))] : []) + [
+                    ("id", .string(id.description)), ("status", .string(status.rawValue)),
+                    ("href", .string(href(id))), ("response_href", .string(href(id) + "/response")),
+                ]),
             status: 202,
             headers: [(name: "Location", value: href(id)), (name: "Retry-After", value: "1")])
     }

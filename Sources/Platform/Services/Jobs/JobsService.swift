@@ -117,12 +117,7 @@ struct JobsService: BuiltInService {
         }
         var first = caller
         first.session = try await renewed(payload.session, caller, context)
-        guard case .script(let service) = try platform.target(of: payload.request, first) else {
-            throw ServiceError(409, "The service '\(record.service)' runs no script any more.", context: context)
-        }
-        var job = try JobDraft(
-            platform: platform, request: payload.request, service: service, caller: first, isAsynchronous: true
-        ).job()
+        var job = try draft(payload, first, context).job()
         job.retryOf = record.id
         _ = try await platform.queue.enqueue(job)
         guard let written = try await platform.queue.job(job.id, of: caller.tenant.id) else {
@@ -130,6 +125,23 @@ struct JobsService: BuiltInService {
         }
         return try await show(
             written, caller, status: 201, headers: [(name: "Location", value: JobView.href(job.id))])
+    }
+
+    private func draft(
+        _ payload: JobPayload, _ caller: Caller, _ context: [(String, JSONText)]
+    ) throws(ServiceError) -> JobDraft {
+        if var event = payload.queuedEvent {
+            guard let script = caller.tenant.eventScripts[event.script.name] else {
+                throw ServiceError(
+                    409, "The event script '\(event.script.name)' was deleted or switched off since.", context: context)
+            }
+            event.script = script
+            return JobDraft(platform: platform, request: payload.request, event: event, caller: caller)
+        }
+        var service: TenantService?
+        if case .script(let found) = try platform.target(of: payload.request, caller) { service = found }
+        return JobDraft(
+            platform: platform, request: payload.request, service: service, caller: caller, isAsynchronous: true)
     }
 
     /// The session of the first call as it would be made now: rights that were taken away since do not come back with it.

@@ -7,6 +7,7 @@ final class AttemptBudget: Sendable {
         var calls: Int
         var logBytes: Int
         var isCut = false
+        var number = 0
     }
 
     private let left: Mutex<Left>
@@ -21,6 +22,14 @@ final class AttemptBudget: Sendable {
             guard left.calls > 0 else { return false }
             left.calls -= 1
             return true
+        }
+    }
+
+    /// 1, 2, 3 …: tells what the attempt makes apart.
+    func nextNumber() -> Int {
+        left.withLock { left in
+            left.number += 1
+            return left.number
         }
     }
 

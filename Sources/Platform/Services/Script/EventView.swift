@@ -1,66 +1,89 @@
 import Core
 
-/// The `event` object as a script service sees it (dreamfactory.md §3).
-enum EventView {
-    static func json(of call: ScriptCall) -> JSONText {
+/// The `event` object as a script sees it (dreamfactory.md §3).
+struct EventView {
+    let call: ScriptCall
+
+    /// For a script service.
+    var service: JSONText {
         let request = call.request
-        let job = call.job
-        return .object([
-            ("request", self.request(request)),
-            ("resource", .string(request.resource)),
-            (
-                "response",
-                .object([("content", .null), ("content_type", .null), ("status_code", .integer(200))])
-            ),
-            ("name", .string(name(of: request))),
-            ("stage", .string("service")),
-            ("script_name", .string("service.\(request.service)")),
-            (
-                "job",
-                .object([
-                    ("id", .string(job.id.description)),
-                    ("attempt", .integer(job.attempt)),
-                    ("max_attempts", .integer(job.maxAttempts)),
-                    ("created_at", .string(job.createdAt)),
-                    ("deadline", .string(job.deadline)),
-                    ("parent_id", .null),
-                ])
-            ),
-            ("__tag__", .string("exposed_event")),
-        ])
-    }
-
-    private static func name(of request: ServiceRequest) -> String {
         let path = request.resource.isEmpty ? "" : "." + request.resource.replacing("/", with: ".")
-        return "\(request.service)\(path).\(request.verb.rawValue.lowercased())"
+        return json(
+            [
+                ("request", request.eventView),
+                ("resource", .string(request.resource)),
+                (
+                    "response",
+                    .object([("content", .null), ("content_type", .null), ("status_code", .integer(200))])
+                ),
+            ], name: "\(request.service)\(path).\(request.verb.eventPart)", stage: "service",
+            script: "service.\(request.service)")
     }
 
-    private static func request(_ request: ServiceRequest) -> JSONText {
-        let content = String(validating: request.body, as: UTF8.self)
+    /// For the script of an event.
+    /// - Parameter response: empty before the service.
+    func event(
+        _ script: EventScript, request: JSONText, resource: JSONText, response: JSONText
+    ) -> JSONText {
+        let name = EventName(script.name)
+        return json(
+            [("request", request), ("resource", resource), ("response", response)], name: name?.event ?? script.name,
+            stage: script.stage.label, script: script.name)
+    }
+
+    private func json(
+        _ own: [(String, JSONText)], name: String, stage: String, script: String
+    ) -> JSONText {
+        let job = call.job
+        return .object(
+            own + [
+                ("name", .string(name)),
+                ("stage", .string(stage)),
+                ("script_name", .string(script)),
+                (
+                    "job",
+                    .object([
+                        ("id", .string(job.id.description)),
+                        ("attempt", .integer(job.attempt)),
+                        ("max_attempts", .integer(job.maxAttempts)),
+                        ("created_at", .string(job.createdAt)),
+                        ("deadline", .string(job.deadline)),
+                        ("parent_id", .null),
+                    ])
+                ),
+                ("__tag__", .string("exposed_event")),
+            ])
+    }
+}
+
+extension ServiceRequest {
+    /// `event.request`
+    var eventView: JSONText {
+        let content = String(validating: body, as: UTF8.self)
         var headers: [(String, JSONText)] = []
-        for header in request.headers where !headers.contains(where: { $0.0 == header.name }) {
-            headers.append((header.name, .string(request.header(header.name))))
+        for header in self.headers where !headers.contains(where: { $0.0 == header.name }) {
+            headers.append((header.name, .string(self.header(header.name))))
         }
         return .object([
             ("api_version", .string("2.0")),
-            ("method", .string(request.verb.rawValue)),
-            ("parameters", Query.parameters(request.query)),
+            ("method", .string(verb.rawValue)),
+            ("parameters", Query.parameters(query)),
             ("headers", .object(headers)),
-            ("payload", payload(request, content)),
+            ("payload", payload(content)),
             // What is not text can not be put into JSON: the reference's own marker.
             ("content", .string(content ?? "--non-parsable-data--")),
-            ("content_type", .string(request.header("content-type") ?? "application/json")),
-            ("uri", .string(uri(request))),
-            ("service", .string(request.service)),
-            ("resource", .string(request.resource)),
+            ("content_type", .string(header("content-type") ?? "application/json")),
+            ("uri", .string(uri)),
+            ("service", .string(service)),
+            ("resource", .string(resource)),
         ])
     }
 
     /// The body, decoded by its type, or by its looks where it names none. What can not be decoded is null.
-    private static func payload(_ request: ServiceRequest, _ content: String?) -> JSONText {
-        guard !request.body.isEmpty else { return .emptyObject }
+    private func payload(_ content: String?) -> JSONText {
+        guard !body.isEmpty else { return .emptyObject }
         guard let content else { return .null }
-        let type = request.header("content-type")?.prefix { $0 != ";" }.lowercased() ?? ""
+        let type = header("content-type")?.prefix { $0 != ";" }.lowercased() ?? ""
         if type.isEmpty || type.hasSuffix("json") {
             return (try? JSONText(checking: content)) ?? .null
         }
@@ -70,9 +93,9 @@ enum EventView {
     }
 
     /// The path and query as called, credentials masked.
-    private static func uri(_ request: ServiceRequest) -> String {
-        let path = request.resource.isEmpty ? "" : "/" + request.resource
-        let query = CredentialMask.query(request.query)
-        return "/api/v2/\(request.service)\(path)" + (query.isEmpty ? "" : "?\(query)")
+    private var uri: String {
+        let path = resource.isEmpty ? "" : "/" + resource
+        let query = CredentialMask.query(query)
+        return "/api/v2/\(service)\(path)" + (query.isEmpty ? "" : "?\(query)")
     }
 }

@@ -3,21 +3,19 @@ import Core
 import Execution
 
 extension Platform {
-    /// Runs a script for a call and turns what it did into the answer.
-    /// - Parameter log: takes the script's output, line by line.
+    /// Runs a call with the scripts that take part in it, and turns what they did into the answer.
+    /// - Parameter log: takes the scripts' output, line by line.
     public func run(_ call: ScriptCall, log: @escaping @Sendable (LogLine) -> Void) async -> ScriptOutcome {
-        let clock = ContinuousClock()
-        var limits = call.limits
-        let left = clock.now.duration(to: call.deadline)
-        limits.wall = min(limits.wall, left)
-        let attempt = ScriptAttempt(
-            language: call.script.language, name: "service.\(call.request.service)", source: call.script.source,
-            event: EventView.json(of: call), platform: PlatformView.json(of: call, settings), limits: limits)
-        let started = clock.now
-        let report = await executor.execute(
-            attempt, host: InternalCalls(platform: self, call: call, log: log))
-        let outcome = ResultReading(call: call, name: attempt.name).outcome(of: report)
-        ScriptMetrics.ran(call.script.language, run: started.duration(to: clock.now), cpu: outcome.cpu)
-        return outcome
+        var run = EventedRun(platform: self, call: call, log: log)
+        return await run.outcome()
+    }
+
+    /// The scripts that run around a call, as they are now.
+    public func events(of request: ServiceRequest, _ caller: Caller) -> [EventScript] {
+        let tenant = caller.tenant
+        guard !tenant.eventScripts.isEmpty else { return [] }
+        let service = tenant.services[request.service]
+        guard service != nil || BuiltInEvents.has(request) else { return [] }
+        return EventPath(request, service: service).scripts(tenant.eventScripts)
     }
 }

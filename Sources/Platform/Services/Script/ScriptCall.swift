@@ -1,7 +1,7 @@
 import Catalog
 import Core
 
-/// One call of a script, from a job or from another script.
+/// One call of a service in which scripts take part, from a job or from another script.
 public struct ScriptCall: Sendable {
     /// What `event.job` says, and what limits the call.
     public struct Job: Sendable {
@@ -22,25 +22,38 @@ public struct ScriptCall: Sendable {
         }
     }
 
+    /// What is called.
+    public enum Work: Sendable {
+        /// A script service.
+        case script(Script)
+        /// A service of the platform's own, with scripts on its events or in the background.
+        case builtIn
+        /// No service: the script of an event that has happened.
+        case queuedEvent(QueuedEvent, Script)
+    }
+
     public var caller: Caller
     public var request: ServiceRequest
-    public var script: Script
+    public var work: Work
+    /// The scripts that run around the service, in their order.
+    public var events: [EventScript]
     public var job: Job
     /// When the whole attempt must be over, nested calls included.
     public var deadline: ContinuousClock.Instant
     public var limits: AttemptLimits
     /// Shared by all scripts of the attempt.
     let budget: AttemptBudget
-    /// 0 for the script that the job is for, one more for each call of a script by a script.
-    public var depth: Int
+    /// 0 for what the job is for, one more for each call of a script by a script.
+    public private(set) var depth: Int
 
     public init(
-        caller: Caller, request: ServiceRequest, script: Script, job: Job, deadline: ContinuousClock.Instant,
-        limits: AttemptLimits
+        caller: Caller, request: ServiceRequest, work: Work, events: [EventScript], job: Job,
+        deadline: ContinuousClock.Instant, limits: AttemptLimits
     ) {
         self.caller = caller
         self.request = request
-        self.script = script
+        self.work = work
+        self.events = events
         self.job = job
         self.deadline = deadline
         self.limits = limits
@@ -49,28 +62,21 @@ public struct ScriptCall: Sendable {
     }
 
     /// A call that a script of the same attempt makes.
-    func nested(_ caller: Caller, _ request: ServiceRequest, _ script: Script, _ limits: AttemptLimits) -> ScriptCall {
-        ScriptCall(
-            caller: caller, request: request, script: script, job: job, deadline: deadline, limits: limits,
-            budget: budget, depth: depth + 1)
-    }
-
-    private init(
-        caller: Caller, request: ServiceRequest, script: Script, job: Job, deadline: ContinuousClock.Instant,
-        limits: AttemptLimits, budget: AttemptBudget, depth: Int
-    ) {
-        self.caller = caller
-        self.request = request
-        self.script = script
-        self.job = job
-        self.deadline = deadline
-        self.limits = limits
-        self.budget = budget
-        self.depth = depth
+    func nested(
+        _ caller: Caller, _ request: ServiceRequest, _ work: Work, _ events: [EventScript], _ limits: AttemptLimits
+    ) -> ScriptCall {
+        var call = self
+        call.caller = caller
+        call.request = request
+        call.work = work
+        call.events = events
+        call.limits = limits
+        call.depth += 1
+        return call
     }
 }
 
-/// How a call of a script ended.
+/// How a call ended.
 public struct ScriptOutcome: Sendable {
     public var status: JobStatus
     /// The response as it is sent, and the job's `error`.

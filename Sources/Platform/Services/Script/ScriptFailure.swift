@@ -13,6 +13,8 @@ enum ScriptFailure: Error {
     case violation(String)
     case cancelled
     case lost(String)
+    /// A service of the platform's own could not answer.
+    case service(ServiceError)
 
     var status: JobStatus {
         if case .cancelled = self { .cancelled } else { .failed }
@@ -20,6 +22,14 @@ enum ScriptFailure: Error {
 
     var isLost: Bool {
         if case .lost = self { true } else { false }
+    }
+
+    /// Whether nothing else of the attempt is of use.
+    var endsAttempt: Bool {
+        switch self {
+        case .lost, .cancelled: true
+        default: false
+        }
     }
 
     /// The error as the caller sees it.
@@ -54,6 +64,7 @@ enum ScriptFailure: Error {
             return ServiceError(500, "The script's process broke the protocol: \(why)")
         case .cancelled:
             return ServiceError(409, "The job was cancelled.")
+        case .service(let error): return error
         case .lost:
             return ServiceError(503, "The script could not be run to its end. Try again.", retryAfter: 1)
         }

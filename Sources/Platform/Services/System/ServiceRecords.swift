@@ -80,23 +80,9 @@ struct ServiceRecords {
         return RecordQuery.answer(written, isOne: id != nil)
     }
 
-    /// - Throws: ``ServiceError`` 400 with the author's line and, where the language gives one, the column.
     private func checkSyntax(_ draft: Services.Draft) async throws(ServiceError) {
-        guard
-            let error = await platform.executor.check(
-                draft.content, language: draft.language, name: "service.\(draft.name)")
-        else { return }
-        guard error.kind == .syntax else {
-            throw ServiceError(503, "The script could not be checked: \(error.message)", retryAfter: 2)
-        }
-        var context: [(String, JSONText)] = [("service", .string(draft.name)), ("line", .integer(error.line))]
-        var place = error.line.map { " at line \($0)" } ?? ""
-        if let column = error.column {
-            context.append(("column", .integer(column)))
-            place += ", column \(column)"
-        }
-        throw ServiceError(
-            400, "The script of '\(draft.name)' does not parse\(place): \(error.message)", context: context)
+        try await SyntaxCheck(platform: platform).check(
+            draft.content, draft.language, name: "service.\(draft.name)", owner: draft.name, kind: "service")
     }
 
     private func find(_ text: String, _ services: Services) async throws -> Services.Record {

@@ -10,10 +10,12 @@ struct SystemService: BuiltInService {
         switch segments.first {
         case nil:
             try request.allow(.get)
-            let names = ["admin", "app", "environment", "script_type", "service"]
+            let names = ["admin", "app", "environment", "event", "event_script", "script_type", "service"]
             return .json(.object([("resource", .array(names.map { .object([("name", .string($0))]) }))]))
         case "script_type": return try ScriptTypes(platform: platform).answer(request, rest)
         case "service": return try await ServiceRecords(platform: platform).answer(request, rest, caller)
+        case "event" where rest.isEmpty: return try EventListing(platform: platform).answer(request, caller)
+        case "event_script": return try await EventScriptRecords(platform: platform).answer(request, rest, caller)
         case "app": return try await AppRecords(platform: platform).answer(request, rest, caller)
         case "environment" where rest.isEmpty:
             return try Environment(platform: platform).answer(request)
