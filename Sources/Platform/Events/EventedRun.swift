@@ -199,27 +199,17 @@ struct EventedRun {
         var response = ServiceResponse()
         do throws(ScriptFailure) {
             switch reply {
-            case .answer(let answer): response = try answer.rendered(for: call.request, call.limits)
+            case .answer(let answer): response = try answer.rendered(for: call)
             case .response(let given): response = given
             case .failed(let failure): throw failure
             }
         } catch {
             failure = failure ?? error
-            response = ErrorRendering.response(contextualised(error.shown), accept: call.request.header("accept"))
+            response = ErrorRendering.response(call.contextualised(error.shown), accept: call.request.header("accept"))
         }
         return ScriptOutcome(
             status: failure?.status ?? .succeeded,
             outcome: JobOutcome(response: response, error: failure?.json ?? .null), cpu: cpu,
             peakMemoryBytes: peakMemoryBytes, isLost: failure?.isLost ?? false)
-    }
-
-    /// What every error of a job says of itself.
-    private func contextualised(_ error: ServiceError) -> ServiceError {
-        var error = error
-        let facts: [(String, JSONText)] = [
-            ("request_id", .string(call.caller.requestID)), ("job_id", .string(call.job.id.description)),
-        ]
-        error.context = facts + error.context.filter { entry in !facts.contains { $0.0 == entry.0 } }
-        return error
     }
 }

@@ -19,16 +19,24 @@ struct Answer: Sendable {
     private static let mostHeaderBytes = 32 << 10
 
     /// - Throws: ``ScriptFailure`` where the response is larger than it may be.
-    func rendered(for request: ServiceRequest, _ limits: AttemptLimits) throws(ScriptFailure) -> ServiceResponse {
-        let response =
-            if let rawBody {
-                Rendering.raw(rawBody, headers: extra)
-            } else {
-                Rendering(accept: request.header("accept")).response(
+    func rendered(for call: ScriptCall) throws(ScriptFailure) -> ServiceResponse {
+        let response: ServiceResponse
+        if let rawBody {
+            response = Rendering.raw(rawBody, headers: extra)
+        } else {
+            let rendering = Rendering(
+                call.request, isInternal: call.depth > 0, limit: call.limits.responseBytes)
+            do throws(ServiceError) {
+                response = try rendering.response(
                     content: content, status: status, contentType: contentType, headers: headers, extra: extra)
+            } catch {
+                // The script has answered all the same: its job has succeeded.
+                response = ErrorRendering.response(
+                    call.contextualised(error), accept: call.request.header("accept"))
             }
-        guard response.body.count <= limits.responseBytes else {
-            throw .limit(LimitHit(key: "response_bytes", value: "\(limits.responseBytes) bytes"))
+        }
+        guard response.body.count <= call.limits.responseBytes else {
+            throw .limit(LimitHit(key: "response_bytes", value: "\(call.limits.responseBytes) bytes"))
         }
         let bytes = response.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
         guard response.headers.count <= Self.mostHeaders, bytes <= Self.mostHeaderBytes else {

@@ -76,6 +76,18 @@ public struct ScriptCall: Sendable {
     }
 }
 
+extension ScriptCall {
+    /// The error with what every error of a job says of itself.
+    func contextualised(_ error: ServiceError) -> ServiceError {
+        var error = error
+        let facts: [(String, JSONText)] = [
+            ("request_id", .string(caller.requestID)), ("job_id", .string(job.id.description)),
+        ]
+        error.context = facts + error.context.filter { entry in !facts.contains { $0.0 == entry.0 } }
+        return error
+    }
+}
+
 /// How a call ended.
 public struct ScriptOutcome: Sendable {
     public var status: JobStatus
