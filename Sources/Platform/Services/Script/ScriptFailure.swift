@@ -20,8 +20,13 @@ enum ScriptFailure: Error {
         if case .cancelled = self { .cancelled } else { .failed }
     }
 
+    /// Whether our own machinery failed, and not the script.
     var isLost: Bool {
-        if case .lost = self { true } else { false }
+        switch self {
+        case .lost: true
+        case .service(let error): error.status == 503
+        default: false
+        }
     }
 
     /// Whether nothing else of the attempt is of use.
