@@ -21,6 +21,9 @@ static const char m0004[] = {
 static const char m0005[] = {
 #embed "../../migrations/0005_operator.sql"
     EMBED_END};
+static const char m0006[] = {
+#embed "../../migrations/0006_identity.sql"
+    EMBED_END};
 static const char m0007[] = {
 #embed "../../migrations/0007_event_scripts.sql"
     EMBED_END};
@@ -31,6 +34,7 @@ static const struct host_migration all[] = {
     {"0003_queue.sql", m0003},
     {"0004_jobs.sql", m0004},
     {"0005_operator.sql", m0005},
+    {"0006_identity.sql", m0006},
     {"0007_event_scripts.sql", m0007},
 };
 

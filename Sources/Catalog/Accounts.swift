@@ -18,14 +18,24 @@ public struct Accounts: Sendable {
     private static let find = Statement(
         "account_find",
         """
-        select id, is_admin, email, name, first_name, last_name, is_active, role, last_login_at, password_hash
-        from account where tenant = $1::bigint and id = $2::bigint
+        select id, is_admin, email, name, first_name, last_name, is_active, role, last_login_at, token_generation,
+            (
+                select json_object_agg(r.app, r.role)::text from account_app_role r
+                where r.tenant = a.tenant and r.account = a.id
+            ),
+            password_hash
+        from account a where tenant = $1::bigint and id = $2::bigint
         """)
     private static let findByEmail = Statement(
         "account_find_by_email",
         """
-        select id, is_admin, email, name, first_name, last_name, is_active, role, last_login_at, password_hash
-        from account where tenant = $1::bigint and lower(email) = lower($2::text)
+        select id, is_admin, email, name, first_name, last_name, is_active, role, last_login_at, token_generation,
+            (
+                select json_object_agg(r.app, r.role)::text from account_app_role r
+                where r.tenant = a.tenant and r.account = a.id
+            ),
+            password_hash
+        from account a where tenant = $1::bigint and lower(email) = lower($2::text)
         """)
     private static let noteLogin = Statement(
         "account_note_login",
@@ -91,12 +101,16 @@ public struct Accounts: Sendable {
         "scrypt$32768$8$1$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
     private static func account(_ row: Row) throws -> (account: Account, passwordHash: String) {
-        let (id, isAdmin, email, name, first, last, isActive, role, login, hash) = try row.decode(
+        let (id, isAdmin, email, name, first, last, isActive, role, login, generation, roles, hash) = try row.decode(
             Int64.self, Bool.self, String.self, String.self, String?.self, String?.self, Bool.self, Int64?.self,
-            Timestamp?.self, String.self)
-        let account = Account(
+            Timestamp?.self, Int32.self, String?.self, String.self)
+        var account = Account(
             id: id, isAdmin: isAdmin, email: email, name: name, firstName: first, lastName: last, isActive: isActive,
             role: role, lastLogin: login?.description)
+        account.tokenGeneration = generation
+        for (app, role) in JSONText(trusted: roles ?? "{}").members {
+            if let app = Int64(app), let role = role.integer { account.roleOfApp[app] = Int64(role) }
+        }
         return (account, hash)
     }
 }

@@ -61,33 +61,44 @@ public struct Apps: Sendable {
         return made
     }
 
-    /// Writes an app's fields; nil where it does not exist.
-    /// - Parameter change: makes the new fields from those that are stored, while nobody else can change them.
-    public func update(_ id: Int64, _ change: @escaping @Sendable (App) throws -> App) async throws -> App? {
-        let app: App? = try await explainingConflicts {
+    /// Writes the fields of apps, all or none.
+    /// - Parameter changes: for each app's id what makes the new fields from those that are stored, while nobody else can
+    ///   change them.
+    /// - Throws: ``ServiceError`` 404 with the first id that does not exist, 400 as ``create(_:)-([App])``; what a change throws.
+    public func update(
+        _ changes: [(id: Int64, change: @Sendable (App) throws -> App)]
+    ) async throws -> [App] {
+        let apps: [App] = try await explainingConflicts {
             try await catalog.database.tenant(tenant).transaction { [tenant] sql in
-                guard let row = try sql.query(Self.lock, tenant.rawValue, id).first else { return nil }
-                let (name, description, isActive, keyHash, role) = try row.decode(
-                    String.self, String.self, Bool.self, [UInt8].self, Int64?.self)
-                let app = try change(
-                    App(
-                        id: id, name: name, description: description, isActive: isActive, keyHash: keyHash, role: role))
-                try sql.execute(
-                    Self.update, tenant.rawValue, app.id, app.name, app.description, app.isActive, app.role)
-                return app
+                try changes.map { id, change in
+                    guard let row = try sql.query(Self.lock, tenant.rawValue, id).first else {
+                        throw ServiceError.missingRecord(id)
+                    }
+                    let (name, description, isActive, keyHash, role) = try row.decode(
+                        String.self, String.self, Bool.self, [UInt8].self, Int64?.self)
+                    let app = try change(
+                        App(
+                            id: id, name: name, description: description, isActive: isActive, keyHash: keyHash,
+                            role: role))
+                    try sql.execute(
+                        Self.update, tenant.rawValue, app.id, app.name, app.description, app.isActive, app.role)
+                    return app
+                }
             }
         }
         await catalog.changed(tenant)
-        return app
+        return apps
     }
 
-    /// Removes an app: its key stops at once. False where it does not exist.
-    public func delete(_ id: Int64) async throws -> Bool {
-        let count = try await catalog.database.tenant(tenant).transaction { [tenant] sql in
-            try sql.execute(Self.remove, tenant.rawValue, id)
+    /// Removes apps, all or none: their keys stop at once.
+    /// - Throws: ``ServiceError`` 404 with the first id that does not exist.
+    public func delete(_ ids: [Int64]) async throws {
+        try await catalog.database.tenant(tenant).transaction { [tenant] sql in
+            for id in ids where try sql.execute(Self.remove, tenant.rawValue, id) == 0 {
+                throw ServiceError.missingRecord(id)
+            }
         }
         await catalog.changed(tenant)
-        return count > 0
     }
 
     private func explainingConflicts<T>(_ body: () async throws -> T) async throws -> T {

@@ -17,6 +17,8 @@ public struct SessionTokens: Sendable {
         /// When that tenant was made: another one may have had the name before it.
         public let tenantCreated: Timestamp
         public let account: Int64
+        /// Of the account's passwords, the one that it was issued for.
+        public let generation: Int32
         public let issued: Date
         public let expires: Date
     }
@@ -32,6 +34,8 @@ public struct SessionTokens: Sendable {
         var jti: String
         var tenant: String
         var born: Int64
+        /// Tokens of before have none: they are of the first password that a program with generations knows.
+        var gen: Int32?
         var iat: Double
         var exp: Double
 
@@ -55,13 +59,13 @@ public struct SessionTokens: Sendable {
 
     /// A token for an account, and when it expires.
     public func issue(
-        tenant: String, created: Timestamp, account: Int64, now: Date
+        tenant: String, created: Timestamp, account: Account, now: Date
     ) async throws -> (token: String, expires: Date) {
         let expires = Date(timeIntervalSince1970: (now.timeIntervalSince1970 + Self.lifetime).rounded(.down))
         let payload = Payload(
-            iss: Self.issuer, sub: String(account),
+            iss: Self.issuer, sub: String(account.id),
             jti: JobID(milliseconds: UInt64(now.timeIntervalSince1970 * 1000)).description, tenant: tenant,
-            born: created.microseconds, iat: now.timeIntervalSince1970.rounded(.down),
+            born: created.microseconds, gen: account.tokenGeneration, iat: now.timeIntervalSince1970.rounded(.down),
             exp: expires.timeIntervalSince1970)
         return (try await keys.sign(payload, kid: newest), expires)
     }
@@ -76,7 +80,7 @@ public struct SessionTokens: Sendable {
         else { throw .invalid }
         let claims = Claims(
             id: id, tenant: tenant, tenantCreated: Timestamp(microseconds: payload.born), account: account,
-            issued: Date(timeIntervalSince1970: payload.iat),
+            generation: payload.gen ?? 0, issued: Date(timeIntervalSince1970: payload.iat),
             expires: Date(timeIntervalSince1970: payload.exp))
         guard now < claims.expires || expired && now < claims.issued.addingTimeInterval(Self.refreshWindow) else {
             throw .expired

@@ -12,7 +12,7 @@ extension TenantSnapshot {
         "catalog_apps",
         "select id, name, description, is_active, key_hash, role from app where tenant = $1::bigint")
     private static let roleRows = Statement(
-        "catalog_roles", "select id, name from role where tenant = $1::bigint and is_active")
+        "catalog_roles", "select id, name, is_active from role where tenant = $1::bigint")
     private static let accessRows = Statement(
         "catalog_role_access",
         """
@@ -83,8 +83,8 @@ extension TenantSnapshot {
     private static func roles(_ sql: borrowing SQLSession, _ id: TenantID) throws -> [Int64: Role] {
         var roles: [Int64: Role] = [:]
         for row in try sql.query(roleRows, id.rawValue) {
-            let (id, name) = try row.decode(Int64.self, String.self)
-            roles[id] = Role(id: id, name: name, accesses: [])
+            let (id, name, isActive) = try row.decode(Int64.self, String.self, Bool.self)
+            roles[id] = Role(id: id, name: name, accesses: [], isActive: isActive)
         }
         for row in try sql.query(accessRows, id.rawValue) {
             let (role, service, everyService, component, verbs, requestors) = try row.decode(

@@ -25,4 +25,14 @@ public struct TenantSnapshot: Sendable {
     public func app(keyHash: [UInt8]) -> App? {
         apps.values.first { $0.keyHash == keyHash }
     }
+
+    /// The role with which somebody calls: the one that the account has with the app, else the account's own, else the app's.
+    /// An admin without one of their own needs none. Whose role was switched off or deleted keeps it, and may nothing: the
+    /// next in the row may have more rights.
+    public func role(of account: Account?, with app: App?) -> Role? {
+        let own = account.flatMap { account in app.flatMap { account.roleOfApp[$0.id] } ?? account.role }
+        if own == nil, account?.isAdmin == true { return nil }
+        guard let id = own ?? app?.role else { return nil }
+        return roles[id] ?? Role(id: id, name: "", accesses: [], isActive: false)
+    }
 }

@@ -47,7 +47,7 @@ struct Authenticator: Sendable {
         }
         guard app.isActive else { throw ServiceError.forbidden("The app of this API Key is not active.") }
         let session = Session(
-            tenant: tenant.id, apiKey: key, appID: app.id, role: app.role.flatMap { tenant.roles[$0] })
+            tenant: tenant.id, apiKey: key, appID: app.id, role: tenant.role(of: nil, with: app))
         return Caller(tenant: tenant, session: session, requestID: requestID, trace: trace)
     }
 
@@ -67,12 +67,14 @@ struct Authenticator: Sendable {
         guard let account = try await platform.catalog.account(claims.account, of: caller.tenant.id),
             account.isActive
         else { throw ServiceError.unauthorized("Unauthorized. User is not authenticated.") }
+        guard claims.generation == account.tokenGeneration else {
+            throw ServiceError.unauthorized("The password was changed since. Sign in again.")
+        }
         caller.claims = claims
         caller.session.token = token
         caller.session.user = account.sessionUser
-        // A user's own role goes before the app's; an admin without one needs none.
-        let own = account.role.flatMap { caller.tenant.roles[$0] }
-        caller.session.role = own ?? (account.isAdmin ? nil : caller.session.role)
+        caller.session.role = caller.tenant.role(
+            of: account, with: caller.session.appID.flatMap { caller.tenant.apps[$0] })
     }
 
     private func claims(_ token: String, mayBeExpired: Bool) async throws(ServiceError) -> SessionTokens.Claims {

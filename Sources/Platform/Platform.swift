@@ -90,6 +90,9 @@ public struct Platform: Sendable {
             }
             throw .forbidden("Role not found. A role may not be assigned to you or your application.")
         }
+        guard session.role?.isActive != false else {
+            throw .forbidden("Access Forbidden. The role of this user or app was switched off or deleted.")
+        }
         guard session.allows(request.verb, request.service, request.resource) else {
             throw .forbidden(
                 "Access Forbidden. \(request.verb.rawValue) access to component '\(request.resource)' of service"

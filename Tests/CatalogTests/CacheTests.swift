@@ -51,7 +51,7 @@ import Testing
             let made = try await here.tenant("acme")
             let (app, key) = try await here.catalog.apps(made.id).create(App(name: "second", role: nil))
             #expect(try await there.catalog.app(key: key)?.app.id == app.id)
-            #expect(try await here.catalog.apps(made.id).delete(app.id))
+            try await here.catalog.apps(made.id).delete([app.id])
             #expect(try await here.catalog.app(key: key) == nil)
             try await eventually("the key is unknown everywhere", within: .seconds(5)) {
                 try await there.catalog.app(key: key) == nil

@@ -9,6 +9,15 @@ import Testing
     private let born = Timestamp(microseconds: 1_700_000_000_123_456)
     private let now = Date(timeIntervalSince1970: 1_800_000_000)
 
+    private let account = {
+        var account = Account(
+            id: 7, isAdmin: false, email: "a@b.c", name: "Ada", firstName: nil, lastName: nil, isActive: true,
+            role: nil,
+            lastLogin: nil)
+        account.tokenGeneration = 3
+        return account
+    }()
+
     private func tokens(_ keys: String? = nil) async throws -> SessionTokens {
         await SessionTokens(try SecretKeyRing(base64List: keys ?? key))
     }
@@ -26,18 +35,19 @@ import Testing
 
     @Test func aTokenSaysWhoItIsFor() async throws {
         let tokens = try await tokens()
-        let (token, expires) = try await tokens.issue(tenant: "acme", created: born, account: 7, now: now)
+        let (token, expires) = try await tokens.issue(tenant: "acme", created: born, account: account, now: now)
         let claims = try await tokens.verify(token, now: now)
         #expect(claims.tenant.text == "acme")
         #expect(claims.tenantCreated == born)
         #expect(claims.account == 7)
+        #expect(claims.generation == 3)
         #expect(claims.expires == expires)
         #expect(expires.timeIntervalSince(now) == SessionTokens.lifetime)
     }
 
     @Test func aTokenExpiresAndCanThenOnlyBeRefreshed() async throws {
         let tokens = try await tokens()
-        let (token, expires) = try await tokens.issue(tenant: "acme", created: born, account: 7, now: now)
+        let (token, expires) = try await tokens.issue(tenant: "acme", created: born, account: account, now: now)
         #expect(await refusal(tokens, token, at: expires.addingTimeInterval(-1)) == nil)
         #expect(await refusal(tokens, token, at: expires) == .expired)
         #expect(await refusal(tokens, token, at: expires, expired: true) == nil)
@@ -47,9 +57,9 @@ import Testing
 
     @Test func aForgedTokenIsRefused() async throws {
         let tokens = try await tokens()
-        let (token, _) = try await tokens.issue(tenant: "acme", created: born, account: 7, now: now)
+        let (token, _) = try await tokens.issue(tenant: "acme", created: born, account: account, now: now)
         let (foreign, _) = try await self.tokens(SecretKeyRing.generate()).issue(
-            tenant: "acme", created: born, account: 7, now: now)
+            tenant: "acme", created: born, account: account, now: now)
         #expect(await refusal(tokens, foreign, at: now) == .invalid)
         let parts = token.split(separator: ".").map(String.init)
         // {"alg":"none","typ":"JWT"}
@@ -62,7 +72,7 @@ import Testing
     }
 
     @Test func anOldKeyOfTheRingStillVerifies() async throws {
-        let (token, _) = try await tokens().issue(tenant: "acme", created: born, account: 7, now: now)
+        let (token, _) = try await tokens().issue(tenant: "acme", created: born, account: account, now: now)
         let rotated = try await tokens("\(SecretKeyRing.generate()),\(key)")
         #expect(await refusal(rotated, token, at: now) == nil)
     }

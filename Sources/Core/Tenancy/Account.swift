@@ -8,6 +8,10 @@ public struct Account: Sendable, Hashable {
     public var lastName: String?
     public var isActive: Bool
     public var role: Int64?
+    /// The role that the account has with an app, which goes before its own.
+    public var roleOfApp: [Int64: Int64] = [:]
+    /// Counts the passwords: a session token of an earlier one is over.
+    public var tokenGeneration: Int32 = 0
     /// RFC 3339; nil before the first login.
     public var lastLogin: String?
 

@@ -20,11 +20,14 @@ public struct Role: Sendable, Hashable {
     public var id: Int64
     public var name: String
     public var accesses: [Access]
+    /// A role that was switched off or deleted allows nothing, and stays the role of who has it.
+    public var isActive: Bool
 
-    public init(id: Int64, name: String, accesses: [Access]) {
+    public init(id: Int64, name: String, accesses: [Access], isActive: Bool = true) {
         self.id = id
         self.name = name
         self.accesses = accesses
+        self.isActive = isActive
     }
 
     /// Whether the role lets `requestor` use `verb` on `component` of `service`.
@@ -32,6 +35,7 @@ public struct Role: Sendable, Hashable {
     /// The best class of matching rows decides, and its rows add up: the exact component, then wildcards `path/*`, then
     /// `*` of the service, then rows without a service (dreamfactory.md §9.3). A row without a service never covers `system`.
     public func allows(_ verb: Verb, _ service: String, _ component: String, as requestor: Requestor) -> Bool {
+        guard isActive else { return false }
         let rows = accesses.filter { $0.requestorMask & requestor.rawValue != 0 }
         let own = rows.filter { $0.service == service }
         let classes: [[Access]] = [

@@ -60,7 +60,7 @@ extension Role {
             (
                 "services",
                 .array(
-                    accesses.map { access in
+                    (isActive ? accesses : []).map { access in
                         .object([
                             ("service", .string(access.service)),
                             ("component", .string(access.component)),

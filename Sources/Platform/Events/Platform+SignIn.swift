@@ -11,7 +11,7 @@ extension Platform {
         else { return }
         caller.session.token = body["session_token"]?.string
         caller.session.user = account.sessionUser
-        let own = account.role.flatMap { caller.tenant.roles[$0] }
-        caller.session.role = own ?? (account.isAdmin ? nil : caller.session.role)
+        caller.session.role = caller.tenant.role(
+            of: account, with: caller.session.appID.flatMap { caller.tenant.apps[$0] })
     }
 }

@@ -14,7 +14,7 @@ struct JobVisibility {
     /// - Parameter verb: what the caller wants to do.
     init(_ caller: Caller, _ verb: Verb) {
         let session = caller.session
-        if session.isAdmin { return }
+        if session.isAdmin, session.role == nil { return }
         account = session.user?.id
         // A user whose role has the service reaches what they made with any app.
         if account != nil, session.allows(verb, "jobs", "") { return }

@@ -157,14 +157,14 @@ struct JobsService: BuiltInService {
         let tenant = caller.tenant
         if let id = session.appID {
             guard let app = tenant.apps[id], app.isActive else { throw gone("app") }
-            session.role = app.role.flatMap { tenant.roles[$0] }
+            session.role = tenant.role(of: nil, with: app)
         }
         if let user = session.user {
             guard let account = try await platform.catalog.account(user.id, of: tenant.id), account.isActive else {
                 throw gone("user")
             }
             session.user = account.sessionUser
-            session.role = account.role.flatMap { tenant.roles[$0] } ?? (account.isAdmin ? nil : session.role)
+            session.role = tenant.role(of: account, with: session.appID.flatMap { tenant.apps[$0] })
         }
         return session
     }
@@ -209,7 +209,10 @@ struct JobsService: BuiltInService {
             return false
         }
         guard let user = caller.session.user else { return true }
-        return try await platform.catalog.account(user.id, of: tenant.id)?.isActive == true
+        guard let account = try await platform.catalog.account(user.id, of: tenant.id), account.isActive else {
+            return false
+        }
+        return caller.claims.map { $0.generation == account.tokenGeneration } ?? true
     }
 
     private func logs(

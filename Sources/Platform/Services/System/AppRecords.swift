@@ -22,20 +22,17 @@ struct AppRecords: Sendable {
                 "POST", on: "system/\(request.resource)", allowed: [.get, .put, .patch, .delete])
         case (.delete, let id):
             let targets = try query.targets(id, "app").map { id throws(ServiceError) in try find(id, caller) }
-            for app in targets where try await !apps.delete(app.id) { throw RecordQuery.missing(String(app.id)) }
+            try await apps.delete(targets.map(\.id))
             return RecordQuery.answer(targets.map { query.written(Self.record($0), request) }, isOne: id != nil)
         case (_, let id):
             let records = try RecordBody(request).records
-            // All are checked before the first is stored.
-            for record in records { _ = try change(try find(id ?? record["id"]?.text ?? "", caller), record) }
-            var changed: [JSONText] = []
-            for record in records {
-                let app = try find(id ?? record["id"]?.text ?? "", caller)
-                guard let stored = try await apps.update(app.id, { try self.change($0, record) }) else {
-                    throw RecordQuery.missing(String(app.id))
-                }
-                changed.append(query.written(Self.record(stored), request))
+            let changes = try records.map { record throws(ServiceError) in
+                (
+                    id: try find(id ?? record["id"]?.text ?? "", caller).id,
+                    change: { @Sendable app in try self.change(app, record) }
+                )
             }
+            let changed = try await apps.update(changes).map { query.written(Self.record($0), request) }
             return RecordQuery.answer(changed, isOne: id != nil)
         }
     }
@@ -59,11 +56,10 @@ struct AppRecords: Sendable {
     private func change(_ app: App, _ record: JSONText) throws(ServiceError) -> App {
         var app = app
         let fields = RecordFields(record: record)
-        app.name = try fields.text("name", longest: 64) ?? app.name
-        app.description = try fields.text("description", longest: 255) ?? app.description
-        app.isActive = try fields.bool("is_active") ?? app.isActive
-        if record["role_id"] != nil { app.role = try fields.integer("role_id") }
-        guard !app.name.isEmpty else { throw .badRequest("'name' is missing: an app needs one.") }
+        app.name = try fields.required("name", longest: 64, over: app.name, of: "an app")
+        app.description = try fields.text("description", longest: 255, over: app.description)
+        app.isActive = try fields.bool("is_active", over: app.isActive)
+        app.role = try fields.integer("role_id", over: app.role)
         return app
     }
 

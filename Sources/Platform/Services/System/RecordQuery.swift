@@ -99,7 +99,7 @@ struct RecordQuery {
     }
 
     static func missing(_ id: String) -> ServiceError {
-        .notFound("Record with identifier '\(id)' not found.")
+        .missingRecord(id)
     }
 
     static func id(_ record: Record) -> Int64 {

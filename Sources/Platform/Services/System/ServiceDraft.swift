@@ -23,11 +23,11 @@ struct ServiceDraft: Sendable {
         }
         let (content, config) = try config(record, old)
         return Services.Draft(
-            name: name, label: try fields.text("label", longest: 80) ?? old?.label ?? name,
-            description: try fields.text("description", longest: 255) ?? old?.description ?? "",
-            isActive: try fields.bool("is_active") ?? old?.isActive ?? true,
+            name: name, label: try fields.text("label", longest: 80, over: old?.label ?? name, cleared: name),
+            description: try fields.text("description", longest: 255, over: old?.description ?? ""),
+            isActive: try fields.bool("is_active", over: old?.isActive ?? true),
             language: try language(fields, old), content: content, config: config,
-            doc: try doc(record) ?? old?.doc)
+            doc: record["service_doc_by_service_id"] == nil ? old?.doc : try doc(record))
     }
 
     private func language(_ fields: RecordFields, _ old: Services.Draft?) throws(ServiceError) -> ScriptLanguage {

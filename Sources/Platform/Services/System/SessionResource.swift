@@ -71,7 +71,7 @@ struct SessionResource {
         _ account: Account, _ request: ServiceRequest, _ caller: Caller
     ) async throws -> ServiceResponse {
         let (token, expires) = try await platform.tokens.issue(
-            tenant: caller.tenant.name, created: caller.tenant.createdAt, account: account.id, now: Date())
+            tenant: caller.tenant.name, created: caller.tenant.createdAt, account: account, now: Date())
         return .json(view(account, token, expires, request, caller))
     }
 
@@ -100,7 +100,8 @@ struct SessionResource {
             ("host", .string(request.header("host"))),
             ("token_expiry_date", .string(expires.map { Self.timestamp($0).description })),
         ]
-        if let role = account.role.flatMap({ caller.tenant.roles[$0] }) {
+        let app = caller.session.appID.flatMap { caller.tenant.apps[$0] }
+        if let role = caller.tenant.role(of: account, with: app), role.isActive {
             members.append(("role", .string(role.name)))
             members.append(("role_id", .integer(role.id)))
         }
