@@ -27,6 +27,9 @@ static const char m0006[] = {
 static const char m0007[] = {
 #embed "../../migrations/0007_event_scripts.sql"
     EMBED_END};
+static const char m0008[] = {
+#embed "../../migrations/0008_store.sql"
+    EMBED_END};
 
 static const struct host_migration all[] = {
     {"0001_roles.sql", m0001},
@@ -36,6 +39,7 @@ static const struct host_migration all[] = {
     {"0005_operator.sql", m0005},
     {"0006_identity.sql", m0006},
     {"0007_event_scripts.sql", m0007},
+    {"0008_store.sql", m0008},
 };
 
 struct host_migration host_migration_at(size_t index) {

@@ -191,6 +191,9 @@ extension Catalog {
     /// The records of one tenant, each kind with its own statements.
     public func accounts(_ tenant: TenantID) -> Accounts { Accounts(tenant: tenant, catalog: self) }
     public func apps(_ tenant: TenantID) -> Apps { Apps(tenant: tenant, catalog: self) }
+    public func store(_ tenant: TenantSnapshot, service: Int64) -> ScriptStore {
+        ScriptStore(tenant: tenant, service: service, catalog: self)
+    }
     public func eventScripts(_ tenant: TenantID) -> EventScripts { EventScripts(tenant: tenant, catalog: self) }
     public func services(_ tenant: TenantID) -> Services { Services(tenant: tenant, catalog: self) }
 }

@@ -46,10 +46,14 @@ extension ScriptExecutor {
             for await request in run.requests {
                 group.addTask {
                     do throws(JSONError) {
-                        let (id, call) = try APICall.read(request.payload)
-                        let reply = request.isOverLimit ? .tooManyCalls : await host.call(call)
-                        let frame = FrameType.apiResponse.frame(reply.frameText(id: id))
-                        await run.answer(request, frame)
+                        let text =
+                            switch try ScriptRequest.read(request.payload) {
+                            case (let id, .call(let call)):
+                                (request.isOverLimit ? .tooManyCalls : await host.call(call)).frameText(id: id)
+                            case (let id, .question(let question)):
+                                (request.isOverLimit ? .tooMany : await host.answer(question)).frameText(id: id)
+                            }
+                        await run.answer(request, FrameType.apiResponse.frame(text))
                     } catch {
                         await run.violate("the script sent a request that can not be read: \(error)")
                     }
@@ -65,6 +69,7 @@ extension ScriptExecutor {
 /// A script that is only parsed asks nothing and says nothing.
 private struct SilentHost: ScriptHost {
     func call(_ call: APICall) async -> APIReply { .tooManyCalls }
+    func answer(_ question: ScriptQuestion) async -> ScriptAnswer { .tooMany }
     func log(_ line: LogLine) {}
 }
 

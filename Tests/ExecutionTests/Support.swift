@@ -53,6 +53,8 @@ final class TestHost: ScriptHost {
         return await answer(call)
     }
 
+    func answer(_ question: ScriptQuestion) async -> ScriptAnswer { .value(.string("\(question)")) }
+
     func log(_ line: LogLine) { kept.withLock { $0.append(line) } }
 }
 

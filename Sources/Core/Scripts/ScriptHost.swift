@@ -3,8 +3,30 @@ public protocol ScriptHost: Sendable {
     /// One `platform.api` call. It never throws: what goes wrong is a reply with a status of 400 or more.
     func call(_ call: APICall) async -> APIReply
 
+    /// One question to the platform itself. It never throws: what goes wrong is the answer.
+    func answer(_ question: ScriptQuestion) async -> ScriptAnswer
+
     /// A line that the script printed, as soon as it is whole.
     func log(_ line: LogLine)
+}
+
+/// What a script asks the platform itself.
+public enum ScriptQuestion: Sendable, Hashable {
+    /// `platform.store.get(key)`
+    case stored(key: String)
+    /// `platform.store.set(key, value, ttl)`; the time is in seconds, nil stands for no end.
+    case store(key: String, value: JSONText, ttl: Double?)
+    /// `platform.store.delete(key)`
+    case forget(key: String)
+    /// `platform.lookup(name)`
+    case lookup(name: String)
+}
+
+/// The answer to a ``ScriptQuestion``.
+public enum ScriptAnswer: Sendable, Hashable {
+    case value(JSONText)
+    /// What the script's exception says.
+    case refused(String)
 }
 
 /// One `platform.api` call, as the script made it.

@@ -1,14 +1,56 @@
 import Core
 import FoundationEssentials
 
-extension APICall {
+/// What a script sends while it runs: a call of a service, or a question to the platform itself.
+enum ScriptRequest {
+    case call(APICall)
+    case question(ScriptQuestion)
+
     /// Reads an API_REQUEST.
     /// - Throws: ``JSONError`` where the payload is not the object that it must be.
-    static func read(_ payload: [UInt8]) throws(JSONError) -> (id: Int, call: APICall) {
+    static func read(_ payload: [UInt8]) throws(JSONError) -> (id: Int, request: ScriptRequest) {
         let request = try JSONText(checking: payload)
         let fields = Dictionary(request.members, uniquingKeysWith: { $1 })
-        guard let id = fields["id"]?.integer, let verb = fields["verb"]?.string, let path = fields["path"]?.string
-        else { throw JSONError(.unexpectedCharacter, line: 0, column: 0) }
+        let malformed = JSONError(.unexpectedCharacter, line: 0, column: 0)
+        guard let id = fields["id"]?.integer else { throw malformed }
+        if let asked = fields["ask"]?.string {
+            guard let question = ScriptQuestion(asked, fields) else { throw malformed }
+            return (id, .question(question))
+        }
+        return (id, .call(try APICall.read(fields)))
+    }
+}
+
+extension ScriptQuestion {
+    fileprivate init?(_ asked: String, _ fields: [String: JSONText]) {
+        guard let key = fields["key"]?.string else { return nil }
+        switch asked {
+        case "store.get": self = .stored(key: key)
+        case "store.set": self = .store(key: key, value: fields["value"] ?? .null, ttl: fields["ttl"]?.double)
+        case "store.delete": self = .forget(key: key)
+        case "lookup": self = .lookup(name: key)
+        default: return nil
+        }
+    }
+}
+
+extension ScriptAnswer {
+    /// The payload of an API_RESPONSE.
+    func frameText(id: Int) -> String {
+        switch self {
+        case .value(let value): JSONText.object([("id", .integer(id)), ("value", value)]).text
+        case .refused(let why): JSONText.object([("id", .integer(id)), ("refused", .string(why))]).text
+        }
+    }
+
+    static let tooMany = refused("The script has used up its calls of the platform (api_calls).")
+}
+
+extension APICall {
+    fileprivate static func read(_ fields: [String: JSONText]) throws(JSONError) -> APICall {
+        guard let verb = fields["verb"]?.string, let path = fields["path"]?.string else {
+            throw JSONError(.unexpectedCharacter, line: 0, column: 0)
+        }
         var body = Array((fields["body"]?.string ?? "").utf8)
         if let text = fields["body_base64"]?.string {
             guard let data = Data(base64Encoded: text) else {
@@ -16,10 +58,9 @@ extension APICall {
             }
             body = Array(data)
         }
-        let call = APICall(
+        return APICall(
             verb: verb.uppercased(), path: path, headers: fields["headers"]?.texts ?? [],
             parameters: fields["parameters"]?.texts ?? [], body: body, contentType: fields["content_type"]?.string)
-        return (id, call)
     }
 }
 

@@ -124,6 +124,15 @@ function makeAPI(send) {
   };
 }
 
+/** `platform.store`: each call is a promise. `ask(question)` gives one. */
+function makeStore(ask) {
+  return {
+    get: async (key, otherwise = null) => (await ask({ ask: 'store.get', key: String(key) })) ?? otherwise,
+    set: (key, value, ttl = null) => ask({ ask: 'store.set', key: String(key), value: value ?? null, ttl }),
+    delete: (key) => ask({ ask: 'store.delete', key: String(key) }),
+  };
+}
+
 /** Nested values under PHP's bracket names: {a: {b: 1}} is {'a[b]': '1'}. */
 function flatten(values, prefix, flat = {}) {
   for (const [key, value] of Object.entries(values ?? {})) {
@@ -172,9 +181,10 @@ function equipped(event, state) {
 }
 
 /** Starts a compiled script. `state` is complete when the event loop is empty; `fail` hears of a rejected promise. */
-function run(script, job, api, state, fail) {
+function run(script, job, api, ask, state, fail) {
   const event = equipped(job.event, state);
-  const platform = { ...job.platform, api };
+  const lookup = (name) => ask({ ask: 'lookup', key: String(name) });
+  const platform = { ...job.platform, api, store: makeStore(ask), lookup };
   state.event = event;
   state.beforeService = event.stage === 'pre_process';
   globalThis._event = event;
@@ -286,6 +296,16 @@ function send(request, onReply) {
   socket.ref(); // an open call keeps the event loop alive
 }
 
+/** A question to the platform itself; its answer keeps the event loop alive as a call's does. */
+function ask(question) {
+  return new Promise((resolve, reject) => {
+    send(question, (reply) => {
+      if ('refused' in reply) reject(new Error(reply.refused));
+      else resolve(reply.value);
+    });
+  });
+}
+
 function serve(type, payload) {
   if (type === API_RESPONSE) {
     const reply = parse(payload);
@@ -307,7 +327,7 @@ function serve(type, payload) {
   if (type === CHECK) finish('{}');
   watch();
   try {
-    run(script, job, makeAPI(send), state, (thrown) => fail(thrown, codeOf(thrown)));
+    run(script, job, makeAPI(send), ask, state, (thrown) => fail(thrown, codeOf(thrown)));
   } catch (error) {
     fail(error, codeOf(error));
   }
@@ -344,7 +364,7 @@ function warmUp() {
   const job = parse(stringify({ name: 'warm', source, event, platform: { session: {} } }));
   const warm = { returned: undefined, event: {} };
   const api = makeAPI((request, onReply) => onReply({ status: 200, body: stringify(request) }));
-  run(compiled(source, 'warm'), job, api, warm, () => {});
+  run(compiled(source, 'warm'), job, api, async () => null, warm, () => {});
   encoded(warm);
   described(new Error('x'), 'warm', 500);
   delete globalThis._event;

@@ -235,12 +235,65 @@ namespace Harness {
                 'headers' => (object)headerMap((array)($options['headers'] ?? [])),
                 'parameters' => (object)flatten((array)($options['parameters'] ?? [])),
             ];
-            writeFrame($this->fd, API_REQUEST, encode($request + bodyFields($payload)));
-            [$type, $frame] = readFrame($this->fd);
-            if ($type !== API_RESPONSE) {
-                throw new \RuntimeException('Unexpected frame from the worker');
-            }
-            return reply(decode($frame));
+            return reply(exchange($this->fd, $request + bodyFields($payload)));
+        }
+    }
+
+    /** Sends a request and waits for its answer. */
+    function exchange(int $fd, array $request): array
+    {
+        writeFrame($fd, API_REQUEST, encode($request));
+        [$type, $frame] = readFrame($fd);
+        if ($type !== API_RESPONSE) {
+            throw new \RuntimeException('Unexpected frame from the worker');
+        }
+        return decode($frame);
+    }
+
+    /** A question to the platform itself. */
+    function ask(int $fd, array $question): mixed
+    {
+        $reply = exchange($fd, ['id' => 0] + $question);
+        if (isset($reply['refused'])) {
+            throw new \RuntimeException($reply['refused']);
+        }
+        return $reply['value'] ?? null;
+    }
+
+    /** `$platform['store']` */
+    final class Store
+    {
+        public function __construct(private int $fd)
+        {
+        }
+
+        public function get($key, $default = null)
+        {
+            return ask($this->fd, ['ask' => 'store.get', 'key' => (string)$key]) ?? $default;
+        }
+
+        public function set($key, $value, $ttl = null)
+        {
+            return ask($this->fd, ['ask' => 'store.set', 'key' => (string)$key, 'value' => $value, 'ttl' => $ttl]);
+        }
+
+        public function delete($key)
+        {
+            return ask($this->fd, ['ask' => 'store.delete', 'key' => (string)$key]);
+        }
+    }
+
+    /** `$platform`: an array whose keys are properties too, and which answers `lookup`. */
+    final class Platform extends \ArrayObject
+    {
+        public function __construct(array $values, private int $fd)
+        {
+            parent::__construct($values, \ArrayObject::ARRAY_AS_PROPS);
+        }
+
+        public function lookup($name)
+        {
+            return ask($this->fd, ['ask' => 'lookup', 'key' => (string)$name]);
         }
     }
 
@@ -344,7 +397,9 @@ namespace Harness {
         $event = $job['event'];
         $beforeService = ($event['stage'] ?? null) === 'pre_process';
         $event['_event'] ??= array_intersect_key($event, ['name' => 0, 'stage' => 0, 'script_name' => 0]);
-        $platform = new \ArrayObject(['api' => new API($fd)] + $job['platform'], \ArrayObject::ARRAY_AS_PROPS);
+        $lookup = static fn($name) => ask($fd, ['ask' => 'lookup', 'key' => (string)$name]);
+        $own = ['api' => new API($fd), 'store' => new Store($fd), 'lookup' => $lookup];
+        $platform = new Platform($own + $job['platform'], $fd);
         try {
             $script = compiled($job['source']);
         } catch (\ParseError $error) {

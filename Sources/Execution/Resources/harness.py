@@ -224,13 +224,63 @@ class API(dict):
             "headers": flatten(options.get("headers") or {}), "parameters": flatten(options.get("parameters") or {}),
         }
         request.update(body_fields(payload))
-        write_frame(self._fd, API_REQUEST, _encode(request).encode())
-        kind, frame = read_frame(self._fd)
-        if kind != API_RESPONSE:
-            raise ConnectionError("unexpected frame from the worker")
-        reply = json_object(frame)
+        reply = exchange(self._fd, request)
         body = _b64decode(reply["body_base64"]) if "body_base64" in reply else reply.get("body", "").encode()
         return Response(reply["status"], reply.get("reason", ""), reply.get("headers", {}), body)
+
+
+def exchange(fd, request):
+    """Sends a request and waits for its answer."""
+    write_frame(fd, API_REQUEST, _encode(request).encode())
+    kind, frame = read_frame(fd)
+    if kind != API_RESPONSE:
+        raise ConnectionError("unexpected frame from the worker")
+    return json_object(frame)
+
+
+def ask(fd, question, key, **more):
+    """A question to the platform itself."""
+    reply = exchange(fd, dict(id=0, ask=question, key=str(key), **more))
+    if "refused" in reply:
+        raise RuntimeError(reply["refused"])
+    return reply.get("value")
+
+
+class Lookup(dict):
+    """`platform.lookup(name)`. An empty dict underneath, so that `platform` can be written as JSON."""
+
+    def __init__(self, fd):
+        super().__init__()
+        self.__dict__["_fd"] = fd
+
+    def __call__(self, name):
+        return ask(self._fd, "lookup", name)
+
+
+class Store(dict):
+    """`platform.store`. An empty dict underneath, so that `platform` can be written as JSON."""
+
+    def __init__(self, fd):
+        super().__init__()
+        self.__dict__["_fd"] = fd
+
+    def __bool__(self):
+        return True
+
+    def __missing__(self, name):
+        if name in ("get", "set", "delete"):
+            return getattr(self, name)
+        raise KeyError(name)
+
+    def get(self, key, default=None):
+        value = ask(self._fd, "store.get", key)
+        return default if value is None else value
+
+    def set(self, key, value, ttl=None):
+        return ask(self._fd, "store.set", key, value=value, ttl=ttl)
+
+    def delete(self, key):
+        return ask(self._fd, "store.delete", key)
 
 
 def json_object(frame):
@@ -319,6 +369,8 @@ def run(job, fd):
     name, source = job["name"], job["source"]
     event, platform = Event(job["event"]), job["platform"]
     platform["api"] = API(fd)
+    platform["store"] = Store(fd)
+    platform["lookup"] = Lookup(fd)
     before_service = event.get("stage") == "pre_process"
     try:
         code = compiled(source, name)

@@ -15,6 +15,32 @@ struct InternalCalls: ScriptHost {
         if let kept = call.budget.keep(line) { log(kept) }
     }
 
+    func answer(_ question: ScriptQuestion) async -> ScriptAnswer {
+        guard call.budget.takeCall() else {
+            return .refused(
+                "The scripts of this job have made all the calls of the platform that they may make (api_calls).")
+        }
+        do {
+            return .value(try await value(of: question))
+        } catch {
+            return .refused(describe(error).message)
+        }
+    }
+
+    private func value(of question: ScriptQuestion) async throws -> JSONText {
+        // A service has its own store, and all the platform's services have one together.
+        let service = call.caller.tenant.services[call.request.service]?.id ?? 0
+        let store = platform.catalog.store(call.caller.tenant, service: service)
+        switch question {
+        case .stored(let key): return try await store.value(of: key)
+        case .store(let key, let value, let ttl):
+            try await store.set(key, to: value, ttl: ttl)
+            return .bool(true)
+        case .forget(let key): return .bool(try await store.delete(key))
+        case .lookup(let name): return platform.lookup(name, for: call.caller)
+        }
+    }
+
     func call(_ asked: APICall) async -> APIReply {
         let response: ServiceResponse
         do {
