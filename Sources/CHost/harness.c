@@ -11,6 +11,10 @@ static const unsigned char python3[] = {
 #embed "../Execution/Resources/harness.py"
 };
 
+static const unsigned char v8js[] = {
+#embed "../Execution/Resources/v8js.js"
+};
+
 const unsigned char *host_harness_nodejs(size_t *length) {
     *length = sizeof nodejs;
     return nodejs;
@@ -24,4 +28,9 @@ const unsigned char *host_harness_php(size_t *length) {
 const unsigned char *host_harness_python3(size_t *length) {
     *length = sizeof python3;
     return python3;
+}
+
+const unsigned char *host_harness_v8js(size_t *length) {
+    *length = sizeof v8js;
+    return v8js;
 }

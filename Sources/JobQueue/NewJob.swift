@@ -97,6 +97,8 @@ extension ScriptLanguage {
         case .nodejs: 1
         case .php: 2
         case .python3: 3
+        // 4 is Python 2.
+        case .v8js: 5
         }
     }
 }

@@ -14,7 +14,7 @@ import Testing
             status: 201, headers: [("content-type", "application/json")], body: Array(body.text.utf8))
     }
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `A call is answered`(_ language: ScriptLanguage) async throws {
         let sources = Sources(
             nodejs: "return platform.api.post('db/items?limit=1', {a: [1]});",

@@ -8,7 +8,7 @@ import Testing
 @Suite struct ConfinementTests {
     let executor = Shared.executor
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `The environment holds nothing of ours`(_ language: ScriptLanguage) async throws {
         setenv("SCRIPTORIUM_TEST_SECRET", "do not tell", 1)
         let sources = Sources(
@@ -20,7 +20,7 @@ import Testing
         #expect(value["LANG"]?.string == "C.UTF-8")
     }
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `The working directory is private and goes with the script`(_ language: ScriptLanguage) async throws {
         let sources = Sources(
             nodejs: """
@@ -51,7 +51,7 @@ import Testing
         try await eventually("\(path) is still there") { access(path, F_OK) != 0 }
     }
 
-    @Test(.enabled(if: geteuid() == 0), arguments: ScriptLanguage.allCases)
+    @Test(.enabled(if: geteuid() == 0), arguments: ScriptLanguage.everyday)
     func `A script does not run as root`(_ language: ScriptLanguage) async throws {
         let sources = Sources(
             nodejs: """
@@ -72,7 +72,7 @@ import Testing
         #expect(field("CapEff") == ["0000000000000000"])
     }
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `A script holds no descriptors but its own`(_ language: ScriptLanguage) async throws {
         let sources = Sources(
             nodejs: """

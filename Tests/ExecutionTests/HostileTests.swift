@@ -87,7 +87,7 @@ import Testing
         return !release.lexicographicallyPrecedes([6, 12])
     }()
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `A script reaches into no other process`(_ language: ScriptLanguage) async throws {
         try await withExecutor(ExecutionOptions(zygotes: 1, parked: 2)) { executor in
             let host = TestHost()

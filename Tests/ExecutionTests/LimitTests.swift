@@ -11,7 +11,7 @@ import Testing
     static let endless = Sources(
         nodejs: "while (true);", php: "while (true);", python3: "while True: pass")
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `An endless loop meets the wall limit`(_ language: ScriptLanguage) async throws {
         _ = try await executor.whenReady()
         let report = await executor.run(language, Self.endless[language], wall: .milliseconds(300))
@@ -20,7 +20,7 @@ import Testing
         #expect(report.wall < .seconds(15))
     }
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `A cancelled script is killed, and nothing of it is left`(_ language: ScriptLanguage) async throws {
         let sources = Sources(
             nodejs: "console.log(process.pid); while (true);", php: "echo getmypid(), \"\\n\"; while (true);",
@@ -77,7 +77,7 @@ import Testing
         try await eventually("what it left is gone") { !pids.contains(where: isAlive) }
     }
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `What a script leaves on the disk is removed, however deep and closed it is`(
         _ language: ScriptLanguage
     ) async throws {
@@ -120,7 +120,7 @@ import Testing
         try await eventually("\(path) is still there") { access(path, F_OK) != 0 }
     }
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `Too much output is cut`(_ language: ScriptLanguage) async throws {
         let sources = Sources(
             nodejs: "for (let i = 0; i < 5000; i++) console.log('x'.repeat(99)); return 1;",
@@ -177,7 +177,7 @@ import Testing
         #expect(printing < computing * 5 + .seconds(1))
     }
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `A result over its limit is refused`(_ language: ScriptLanguage) async {
         let sources = Sources(
             nodejs: "return 'x'.repeat(200000);", php: "return str_repeat('x', 200000);", python3: "return 'x' * 200000"
@@ -186,7 +186,7 @@ import Testing
         #expect(report.limit == LimitHit(key: "response_bytes", value: "100 KiB"))
     }
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `A large event and a large result pass`(_ language: ScriptLanguage) async throws {
         let sources = Sources(
             nodejs: "return event.text + 'y';", php: "return $event['text'] . 'y';", python3: "return event.text + 'y'")

@@ -8,7 +8,7 @@ import Testing
 @Suite struct OutcomeTests {
     let executor = Shared.executor
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `A script returns a value made of its event`(_ language: ScriptLanguage) async throws {
         let sources = Sources(
             nodejs: "return {sum: event.a + event.b, text: event.text};",
@@ -19,7 +19,7 @@ import Testing
         #expect(value["text"]?.string == "ü\0")
     }
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `A number of any length can come in`(_ language: ScriptLanguage) async throws {
         let sources = Sources(
             nodejs: "return typeof event.n;", php: "return gettype($event['n']);",
@@ -33,7 +33,7 @@ import Testing
                 .integer == 1)
     }
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `A script that throws says what and where`(_ language: ScriptLanguage) async throws {
         let sources = Sources(
             nodejs: "\n\nthrow new Error('broken');", php: "\n\nthrow new \\Exception('broken');",
@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `A signal that ends the script is told`(_ language: ScriptLanguage) async {
         let sources = Sources(
             nodejs: "process.kill(process.pid, 'SIGKILL');", php: "posix_kill(getmypid(), 9);",
@@ -103,7 +103,7 @@ import Testing
         #expect(host.lines.count == 3)
     }
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `The processor time and the memory are told`(_ language: ScriptLanguage) async {
         let sources = Sources(
             nodejs: "const end = Date.now() + 100; while (Date.now() < end); return 1;",
@@ -117,7 +117,7 @@ import Testing
         #expect(report.wall >= .milliseconds(100))
     }
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `Fifty runs at once each get their own answer`(_ language: ScriptLanguage) async throws {
         let sources = Sources(
             nodejs: "console.log('run', event.n); return event.n;",
@@ -139,7 +139,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ScriptLanguage.allCases)
+    @Test(arguments: ScriptLanguage.everyday)
     func `A check finds the line of a fault and runs nothing`(_ language: ScriptLanguage) async throws {
         let faulty = Sources(
             nodejs: "let a = 1;\nlet b = = 2;", php: "$a = 1;\n$b = = 2;", python3: "a = 1\nb = = 2")

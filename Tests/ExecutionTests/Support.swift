@@ -69,8 +69,14 @@ struct Sources: Sendable {
         case .nodejs: nodejs
         case .php: php
         case .python3: python3
+        case .v8js: ""
         }
     }
+}
+
+extension ScriptLanguage {
+    /// Those that the tests of limits and faults go through; the others run by the same machinery.
+    static let everyday: [ScriptLanguage] = [.nodejs, .php, .python3]
 }
 
 extension ScriptExecutor {

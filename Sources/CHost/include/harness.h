@@ -6,3 +6,4 @@
 const unsigned char *host_harness_nodejs(size_t *length);
 const unsigned char *host_harness_php(size_t *length);
 const unsigned char *host_harness_python3(size_t *length);
+const unsigned char *host_harness_v8js(size_t *length);

@@ -3,6 +3,8 @@ public enum ScriptLanguage: String, Sendable, CaseIterable {
     case nodejs
     case php
     case python3
+    /// JavaScript in a bare context, as DreamFactory had it until 4.0.
+    case v8js
 
     /// The label that DreamFactory gives the type.
     public var label: String {
@@ -10,6 +12,7 @@ public enum ScriptLanguage: String, Sendable, CaseIterable {
         case .nodejs: "Node.js"
         case .php: "PHP"
         case .python3: "Python3"
+        case .v8js: "V8js"
         }
     }
 
@@ -19,6 +22,7 @@ public enum ScriptLanguage: String, Sendable, CaseIterable {
         case .nodejs: "Server-side JavaScript handler using the Node.js engine."
         case .php: "Script handler using native PHP."
         case .python3: "Script handler using native Python3."
+        case .v8js: "Server-side JavaScript handler using the V8js engine."
         }
     }
 }

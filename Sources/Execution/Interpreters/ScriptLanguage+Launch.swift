@@ -6,19 +6,22 @@ extension ScriptLanguage {
     /// The program's names, the usual one first.
     var programs: [String] {
         switch self {
-        case .nodejs: ["node", "nodejs"]
+        case .nodejs, .v8js: ["node", "nodejs"]
         case .php: ["php"]
         case .python3: ["python3"]
         }
     }
 
     /// Whether one process serves one job only, because the interpreter can not fork.
-    var isParked: Bool { self == .nodejs }
+    var isParked: Bool { self == .nodejs || self == .v8js }
+
+    /// Whether one process is kept ready however many there are of others: few still write it.
+    var isRare: Bool { self == .v8js }
 
     /// What makes the interpreter print its version.
     var versionArguments: [String] {
         switch self {
-        case .nodejs: ["--version"]
+        case .nodejs, .v8js: ["--version"]
         case .php: ["-r", "echo PHP_VERSION;"]
         case .python3: ["-I", "-S", "-B", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"]
         }
@@ -27,7 +30,7 @@ extension ScriptLanguage {
     /// The oldest version that the harness runs on.
     var minimumVersion: [Int] {
         switch self {
-        case .nodejs: [18]
+        case .nodejs, .v8js: [18]
         case .php: [8, 2]
         case .python3: [3, 9]
         }
@@ -37,7 +40,7 @@ extension ScriptLanguage {
     var harnessOptions: [String] {
         switch self {
         // One helper thread: a script of a request's length has no use for more.
-        case .nodejs: ["--v8-pool-size=1"]
+        case .nodejs, .v8js: ["--v8-pool-size=1"]
         case .php:
             // The harness forks by FFI, and has the disabled functions for itself: the command line's `header()` does
             // nothing, and what opens sockets would leave the installation unguarded. A script that takes too much memory
@@ -56,7 +59,7 @@ extension ScriptLanguage {
     /// Beside `PATH`, `LANG`, `HOME` and `TMPDIR`.
     var ownEnvironment: [String] {
         // OpenSSL's configuration costs a start and is of no use without a network.
-        self == .nodejs ? ["OPENSSL_CONF=/dev/null"] : []
+        isParked ? ["OPENSSL_CONF=/dev/null"] : []
     }
 
     func environment(directory: String) -> [String] {
@@ -68,6 +71,7 @@ extension ScriptLanguage {
     var harnessName: String {
         switch self {
         case .nodejs: "harness.js"
+        case .v8js: "v8js.js"
         case .php: "harness.php"
         case .python3: "harness.py"
         }
@@ -79,6 +83,7 @@ extension ScriptLanguage {
         let start =
             switch self {
             case .nodejs: host_harness_nodejs(&length)
+            case .v8js: host_harness_v8js(&length)
             case .php: host_harness_php(&length)
             case .python3: host_harness_python3(&length)
             }

@@ -60,7 +60,7 @@ final class Household {
     func keep() async {
         await withTaskGroup { group in
             for (language, pool) in pools {
-                let count = language.isParked ? options.parked : options.zygotes
+                let count = language.isRare ? 1 : language.isParked ? options.parked : options.zygotes
                 group.addTask { await pool.keep(count) }
             }
             while !cell.hasEnded, !Task.isCancelled { await cell.bell.wait(atMost: .seconds(3600)) }
@@ -84,7 +84,7 @@ final class Household {
     private func open(_ language: ScriptLanguage) async -> (InterpreterReport, (any ProcessPool)?) {
         let configured =
             switch language {
-            case .nodejs: options.nodePath
+            case .nodejs, .v8js: options.nodePath
             case .php: options.phpPath
             case .python3: options.python3Path
             }

@@ -31,7 +31,7 @@ extension Settings {
         for report in reports {
             let setting: Setting =
                 switch report.language {
-                case .nodejs: .nodePath
+                case .nodejs, .v8js: .nodePath
                 case .php: .phpPath
                 case .python3: .python3Path
                 }
