@@ -100,64 +100,97 @@ public struct Services: Sendable {
     /// - Throws: as ``create(_:by:)-(Draft,_)``.
     public func create(_ drafts: [Draft], by account: Int64?) async throws -> [Int64] {
         let ids = try await catalog.database.tenant(tenant).transaction { [tenant] sql in
-            try drafts.map { draft in
-                do {
-                    let row = try sql.query(
-                        Self.create, tenant.rawValue, draft.name, draft.label, draft.description, draft.isActive,
-                        draft.language.rawValue, draft.doc, account
-                    ).first
-                    guard let id = try row?.decode(Int64.self) else { throw Self.notStored }
-                    _ = try Self.addVersion(sql, tenant, id, draft, by: account)
-                    return id
-                } catch let error as DatabaseError where error.code == .uniqueViolation {
-                    throw Self.taken(draft.name)
-                }
+            var ids: [Int64] = []
+            for (index, draft) in drafts.enumerated() {
+                ids.append(
+                    try ServiceError.marking(record: index) { try Self.add(draft, sql, tenant, by: account) })
             }
+            return ids
         }
         await catalog.changed(tenant)
         return ids
     }
 
-    private static let notStored = ServiceError(500, "The service was not stored.")
-
-    private static func taken(_ name: String?) -> ServiceError {
-        .badRequest(
-            "A service \(name.map { "named '\($0)'" } ?? "of this name") exists already. Choose another name.")
+    private static func add(
+        _ draft: Draft, _ sql: borrowing SQLSession, _ tenant: TenantID, by account: Int64?
+    ) throws -> Int64 {
+        do {
+            let row = try sql.query(
+                create, tenant.rawValue, draft.name, draft.label, draft.description, draft.isActive,
+                draft.language.rawValue, draft.doc, account
+            ).first
+            guard let id = try row?.decode(Int64.self) else { throw notStored }
+            _ = try addVersion(sql, tenant, id, draft, by: account)
+            return id
+        } catch let error as DatabaseError where error.code == .uniqueViolation {
+            throw taken(draft.name)
+        }
     }
 
-    /// Writes a service; a script or config that differs becomes a new version. False where the service does not exist.
-    /// - Parameter change: makes the new draft from the one that is stored, while nobody else can change it.
-    public func update(
-        _ id: Int64, by account: Int64?, _ change: @escaping @Sendable (Draft) throws -> Draft
-    ) async throws -> Bool {
-        let found = try await explainingConflicts {
-            try await catalog.database.tenant(tenant).transaction { [tenant] sql in
-                guard let current = try sql.query(Self.lock, tenant.rawValue, id).first?.decode(Int32.self),
-                    let old = try sql.query(Self.list, tenant.rawValue, id).first.map(Self.record)
-                else { return false }
-                let draft = try change(old.draft)
-                let isSame =
-                    old.draft.content == draft.content && old.draft.config == draft.config
-                    && old.draft.language == draft.language
-                let version = isSame ? current : try Self.addVersion(sql, tenant, id, draft, by: account)
-                try sql.execute(
-                    Self.update, tenant.rawValue, id, draft.name, draft.label, draft.description, draft.isActive,
-                    draft.language.rawValue, version, draft.doc, account)
-                return true
+    private static let notStored = ServiceError(500, "The service was not stored.")
+
+    private static func taken(_ name: String) -> ServiceError {
+        .badRequest("A service named '\(name)' exists already. Choose another name.")
+    }
+
+    /// What a service is to become.
+    public struct Change: Sendable {
+        let id: Int64
+        let make: @Sendable (Draft) throws -> Draft
+
+        /// - Parameter make: makes the new draft from the one that is stored, while nobody else can change it.
+        public init(_ id: Int64, _ make: @escaping @Sendable (Draft) throws -> Draft) {
+            self.id = id
+            self.make = make
+        }
+    }
+
+    /// Writes services, all or none; a script or config that differs becomes a new version.
+    /// - Throws: ``ServiceError`` 404 for one that does not exist, 400 where a name is taken, and what a change throws, each
+    ///   with the record that it is about; `DatabaseError`.
+    public func update(_ changes: [Change], by account: Int64?) async throws {
+        try await catalog.database.tenant(tenant).transaction { [tenant] sql in
+            for (index, change) in changes.enumerated() {
+                try ServiceError.marking(record: index) { try Self.apply(change, sql, tenant, by: account) }
             }
         }
         await catalog.changed(tenant)
-        return found
     }
 
-    /// Removes a service and its versions. Jobs that were accepted for it and have not run fail. False where it does not
-    /// exist.
-    public func delete(_ id: Int64) async throws -> Bool {
-        let count = try await catalog.database.tenant(tenant).transaction { [tenant] sql in
-            try sql.execute(Self.remove, tenant.rawValue, id)
+    private static func apply(
+        _ change: Change, _ sql: borrowing SQLSession, _ tenant: TenantID, by account: Int64?
+    ) throws {
+        let id = change.id
+        guard let current = try sql.query(lock, tenant.rawValue, id).first?.decode(Int32.self),
+            let old = try sql.query(list, tenant.rawValue, id).first.map(record)
+        else { throw ServiceError.notFound("Record with identifier '\(id)' not found.") }
+        let draft = try change.make(old.draft)
+        let isSame =
+            old.draft.content == draft.content && old.draft.config == draft.config
+            && old.draft.language == draft.language
+        let version = isSame ? current : try addVersion(sql, tenant, id, draft, by: account)
+        do {
+            try sql.execute(
+                update, tenant.rawValue, id, draft.name, draft.label, draft.description, draft.isActive,
+                draft.language.rawValue, version, draft.doc, account)
+        } catch let error as DatabaseError where error.code == .uniqueViolation {
+            throw taken(draft.name)
+        }
+    }
+
+    /// Removes services and their versions, all or none. Jobs that were accepted for them and have not run fail.
+    /// - Throws: ``ServiceError`` 404 for one that does not exist, with the record that it is about.
+    public func delete(_ ids: [Int64]) async throws {
+        try await catalog.database.tenant(tenant).transaction { [tenant] sql in
+            for (index, id) in ids.enumerated() {
+                try ServiceError.marking(record: index) {
+                    guard try sql.execute(Self.remove, tenant.rawValue, id) > 0 else {
+                        throw ServiceError.notFound("Record with identifier '\(id)' not found.")
+                    }
+                }
+            }
         }
         await catalog.changed(tenant)
-        return count > 0
     }
 
     /// All services, or the one with this id, in the order of their ids.
@@ -203,13 +236,5 @@ public struct Services: Sendable {
                 config: JSONText(trusted: config), doc: doc),
             version: version, createdAt: createdAt, modifiedAt: modifiedAt, createdBy: createdBy,
             modifiedBy: modifiedBy)
-    }
-
-    private func explainingConflicts<T>(_ body: () async throws -> T) async throws -> T {
-        do {
-            return try await body()
-        } catch let error as DatabaseError where error.code == .uniqueViolation {
-            throw Self.taken(nil)
-        }
     }
 }

@@ -53,7 +53,7 @@ public struct Platform: Sendable {
             target = .builtIn
         } else if let service = caller.tenant.services[request.service] {
             guard service.isActive else { throw .forbidden("Service \(service.name) is deactivated.") }
-            target = .script(service)
+            target = AccessList.isAsked(request, of: service) ? .builtIn : .script(service)
         } else {
             throw .notFound("Could not find a service for \(request.service)")
         }
@@ -64,6 +64,9 @@ public struct Platform: Sendable {
     /// Answers a call of a service of the platform's own, which was found by ``target(of:_:)``.
     /// - Throws: ``ServiceError``; anything else is not for callers' eyes.
     public func respond(to request: ServiceRequest, _ caller: Caller) async throws -> ServiceResponse {
+        if AccessList.isAsked(request, of: caller.tenant.services[request.service]) {
+            return AccessList(platform: self, caller: caller).answer(request)
+        }
         guard let service = builtIn(request.service) else {
             throw ServiceError.notFound("Could not find a service for \(request.service)")
         }

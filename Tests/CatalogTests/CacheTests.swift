@@ -15,8 +15,8 @@ import Testing
             try await eventually("the other knows the service", within: .seconds(5)) {
                 try await there.catalog.tenant(made.id)?.services["math"]?.id == id
             }
-            #expect(
-                try await here.catalog.services(made.id).update(id, by: nil) { _ in here.draft("math", "return 2") })
+            try await here.catalog.services(made.id)
+                .update([Services.Change(id) { _ in here.draft("math", "return 2") }], by: nil)
             #expect(try await here.catalog.tenant(made.id)?.services["math"]?.version == 2)
             try await eventually("the other knows the version", within: .seconds(5)) {
                 try await there.catalog.tenant(made.id)?.services["math"]?.version == 2
@@ -67,8 +67,7 @@ import Testing
             let id = try await services.create(here.draft("math", "return 1"), by: nil)
             var draft = here.draft("math", "return 1")
             draft.label = "Mathematics"
-            let isThere = try await services.update(id, by: nil) { [draft] _ in draft }
-            #expect(isThere)
+            try await services.update([Services.Change(id) { [draft] _ in draft }], by: nil)
             #expect(try await services.records(id: id).first?.version == 1)
             #expect(try await services.records(id: id).first?.draft.label == "Mathematics")
         }

@@ -12,10 +12,12 @@ import Testing
             let second = try await here.tenant("second")
             let id = try await here.catalog.services(first.id).create(here.draft("math", "return 1"), by: nil)
             #expect(try await here.catalog.services(second.id).records(id: id).isEmpty)
-            let isThere = try await here.catalog.services(second.id).update(id, by: nil) { _ in here.draft("math", "x")
+            let others = here.catalog.services(second.id)
+            await #expect(throws: ServiceError.self) {
+                try await others.update([Services.Change(id) { _ in here.draft("math", "x") }], by: nil)
             }
-            #expect(!isThere)
-            #expect(try await !here.catalog.services(second.id).delete(id))
+            await #expect(throws: ServiceError.self) { try await others.delete([id]) }
+            #expect(try await here.catalog.services(first.id).records(id: id).first?.draft.content == "return 1")
             #expect(
                 try await here.catalog.script(ScriptReference(tenant: second.id, service: id, version: 1)) == nil)
             #expect(try await here.catalog.services(first.id).records(id: id).count == 1)

@@ -10,6 +10,8 @@ public struct ServiceError: Error, Sendable, CustomStringConvertible {
     public var retryAfter: Int?
     /// With a 405, what would be allowed (RFC 9110 §15.5.6).
     public var allowed: [Verb] = []
+    /// Which of several records is at fault, counted from 0; nil where it is not about one of them.
+    public var record: Int?
 
     public init(
         _ status: Int, _ message: String, code: Int? = nil, context: [(String, JSONText)] = [], retryAfter: Int? = nil

@@ -59,10 +59,7 @@ struct EventScriptRecords {
         let query = try RecordQuery(request.without("ids"))
         var records = try await scripts.records()
         if let names = Self.names(request) { records = records.filter { names.contains($0.draft.name) } }
-        guard Query.value("as_list", in: request.query).map({ ["true", "1"].contains($0.lowercased()) }) == true else {
-            return try query.list(records.map(Self.record))
-        }
-        return .object([("resource", .array(records.map { .string($0.draft.name) }))])
+        return try query.list(records.map(Self.record))
     }
 
     private func delete(

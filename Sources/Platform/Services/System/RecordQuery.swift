@@ -1,44 +1,65 @@
 import Core
 
-/// How a list of records is wanted: `fields`, `ids`, `filter`, `order`, `limit`, `offset`, `as_list`, `include_count`
-/// (dreamfactory.md §6.3).
+/// How records are wanted: `fields`, `related`, `ids`, `filter`, `order`, `limit`, `offset`, `as_list`, `include_count`,
+/// `wrap` (dreamfactory.md §6.3).
 struct RecordQuery {
     /// A record as its members.
     typealias Record = [(String, JSONText)]
 
     private let fields: [String]?
+    /// The related members that are not wanted.
+    private let hidden: Set<String>
+    private let relations: Set<String>
     let ids: [Int64]?
     private let limit: Int?
     private let offset: Int
     private let order: [(field: String, isDescending: Bool)]
     private let isList: Bool
     private let counts: Bool
+    private let wraps: Bool
     private let filter: RecordFilter?
 
+    /// - Parameter relations: the members of the records that are shown only where `related` names them.
     /// - Throws: ``ServiceError`` 400 that names the parameter.
-    init(_ request: ServiceRequest) throws(ServiceError) {
-        var values: [String: String] = [:]
-        for pair in Query.pairs(request.query) { values[pair.name] = pair.value }
-        fields = values["fields"].flatMap { text in
-            text.isEmpty || text == "*" ? nil : text.split(separator: ",").map { String($0.trimming { $0 == " " }) }
-        }
-        ids = try Self.list(values["ids"])
-        limit = try Self.number("limit", values["limit"])
-        offset = try Self.number("offset", values["offset"]) ?? 0
-        order = (values["order"] ?? "").split(separator: ",").map { part in
+    init(_ request: ServiceRequest, relations: Set<String> = []) throws(ServiceError) {
+        let options = RecordOptions(request)
+        fields = options.names("fields")
+        let related = Set(options.names("related") ?? (options.text("related") == nil ? [] : Array(relations)))
+        self.relations = relations.intersection(related)
+        hidden = relations.subtracting(related).subtracting(fields ?? [])
+        ids = try Self.ids(options)
+        limit = try options.number("limit")
+        offset = try options.number("offset") ?? 0
+        order = (options.text("order") ?? "").split(separator: ",").map { part in
             let words = part.split(separator: " ")
             return (String(words.first ?? ""), words.count > 1 && words[1].lowercased() == "desc")
         }
-        isList = Self.isTrue(values["as_list"])
-        counts = Self.isTrue(values["include_count"])
-        filter = try values["filter"].flatMap { $0.isEmpty ? nil : $0 }.map { text throws(ServiceError) in
-            try RecordFilter(text)
-        }
+        isList = options.isTrue("as_list")
+        counts = options.isTrue("include_count")
+        wraps = !["false", "0", "no", "off"].contains(
+            (options.text("wrap") ?? request.header("wrap") ?? "").lowercased())
+        filter = try options.text("filter").map { text throws(ServiceError) in try RecordFilter(text) }
     }
+
+    /// Whether a filter picks the records.
+    var filters: Bool { filter != nil }
 
     /// The answer to a read of many records.
     /// - Throws: ``ServiceError`` 400 where `filter` or `order` names a field that the records do not have.
     func list(_ records: [Record]) throws(ServiceError) -> JSONText {
+        var found = try found(records)
+        let count = found.count
+        found = Array(found.dropFirst(offset).prefix(limit ?? .max))
+        let shown = JSONText.array(found.map { isList ? identifier($0) : select($0) })
+        guard wraps else { return shown }
+        var members: Record = [("resource", shown)]
+        if counts { members.append(("meta", .object([("count", .integer(count))]))) }
+        return .object(members)
+    }
+
+    /// The records that `ids` and `filter` pick, in the wanted order.
+    /// - Throws: as ``list(_:)``.
+    func found(_ records: [Record]) throws(ServiceError) -> [Record] {
         if let first = records.first {
             let known = first.map(\.0)
             for (name, fields) in [("filter", filter?.fields ?? []), ("order", order.map(\.field))] {
@@ -48,8 +69,9 @@ struct RecordQuery {
                         + known.joined(separator: ", ") + ".")
             }
         }
+        let wanted = ids.map { Set($0) }
         var found = records.filter { record in
-            (ids.map { $0.contains(Self.id(record)) } ?? true) && (filter?.admits(record) ?? true)
+            (wanted?.contains(Self.id(record)) ?? true) && (filter?.admits(record) ?? true)
         }
         for (field, isDescending) in order.reversed() {
             let keyed = found.enumerated().map {
@@ -60,27 +82,34 @@ struct RecordQuery {
                 return isDescending ? b.key < a.key : a.key < b.key
             }.map(\.record)
         }
-        let count = found.count
-        found = Array(found.dropFirst(offset).prefix(limit ?? .max))
-        var members: Record = [
-            (
-                "resource",
-                .array(found.map { isList ? .integer(Self.id($0)) : select($0) })
-            )
-        ]
-        if counts { members.append(("meta", .object([("count", .integer(count))]))) }
-        return .object(members)
+        return found
     }
 
     /// A record with the wanted fields.
     func select(_ record: Record) -> JSONText {
-        guard let fields else { return .object(record) }
-        return .object(record.filter { fields.contains($0.0) })
+        .object(
+            record.filter { name, _ in
+                !hidden.contains(name) && (fields?.contains(name) ?? true || relations.contains(name))
+            })
+    }
+
+    /// What stands for a record in a list of identifiers: the one field that is asked for, else the id, else the name.
+    private func identifier(_ record: Record) -> JSONText {
+        let name = fields?.count == 1 ? fields?.first : nil
+        return
+            (name.flatMap { name in record.first { $0.0 == name } } ?? record.first { $0.0 == "id" }
+            ?? record.first { $0.0 == "name" })?.1 ?? .null
     }
 
     /// The answer to a write: the id alone, or the wanted fields.
-    func written(_ record: Record, _ request: ServiceRequest) -> JSONText {
-        Query.value("fields", in: request.query) == nil ? .object(record.filter { $0.0 == "id" }) : select(record)
+    /// - Parameter always: the members that are shown whatever is wanted.
+    func written(_ record: Record, _ request: ServiceRequest, always: Set<String> = []) -> JSONText {
+        let isBrief = RecordOptions(request).text("fields") == nil
+        return .object(
+            record.filter { name, _ in
+                if always.contains(name) || relations.contains(name) { return true }
+                return isBrief ? name == "id" : !hidden.contains(name) && fields?.contains(name) ?? true
+            })
     }
 
     /// The ids that a write is for: the path's, else those of `ids`.
@@ -91,6 +120,13 @@ struct RecordQuery {
             throw .badRequest("Say which: 'system/\(kind)/{id}' or '?ids=1,2'.")
         }
         return ids.map { String($0) }
+    }
+
+    /// One record where the path names one, else a list, wrapped unless the caller wants it bare.
+    func answer(_ records: [JSONText], isOne: Bool = false, status: Int = 200) -> ServiceResponse {
+        let list = JSONText.array(records)
+        return .json(
+            isOne ? records.first ?? .emptyObject : wraps ? .object([("resource", list)]) : list, status: status)
     }
 
     /// One record where the path names one, else a list.
@@ -106,28 +142,19 @@ struct RecordQuery {
         record.first { $0.0 == "id" }?.1.integer.map(Int64.init) ?? 0
     }
 
-    private static func list(_ text: String?) throws(ServiceError) -> [Int64]? {
-        guard let text, !text.isEmpty else { return nil }
+    private static func ids(_ options: RecordOptions) throws(ServiceError) -> [Int64]? {
+        let listed = options.listedIDs.map { $0.string ?? $0.text }
+        guard let given = options.text("ids")?.split(separator: ",").map(String.init) ?? (listed.isEmpty ? nil : listed)
+        else { return nil }
         var ids: [Int64] = []
-        for part in text.split(separator: ",") {
+        var seen: Set<Int64> = []
+        for part in given {
             guard let id = Int64(part.trimming { $0 == " " }) else {
-                throw .badRequest("'ids' must be whole numbers separated by commas; '\(part)' is none.")
+                throw .badRequest("'ids' must be whole numbers separated by commas; '\(part.prefix(64))' is none.")
             }
-            ids.append(id)
+            if seen.insert(id).inserted { ids.append(id) }
         }
         return ids
-    }
-
-    private static func number(_ name: String, _ text: String?) throws(ServiceError) -> Int? {
-        guard let text, !text.isEmpty else { return nil }
-        guard let number = Int(text), number >= 0 else {
-            throw .badRequest("'\(name)' must be a whole number of 0 or more, not '\(text)'.")
-        }
-        return number
-    }
-
-    private static func isTrue(_ text: String?) -> Bool {
-        ["true", "1"].contains(text?.lowercased() ?? "")
     }
 
     /// Numbers compare as numbers, texts without regard to case.
@@ -145,54 +172,5 @@ struct RecordKey: Comparable {
     static func < (a: RecordKey, b: RecordKey) -> Bool {
         if let x = a.number, let y = b.number { return x < y }
         return a.text < b.text
-    }
-}
-
-/// The filters that system records take: `name=value` comparisons joined by `and` or `or`, with or without parentheses
-/// around each and quotes around values.
-struct RecordFilter {
-    private enum Join { case and, or }
-    private let terms: [(field: String, value: String, isEqual: Bool)]
-    private let join: Join
-
-    /// What it compares.
-    var fields: [String] { terms.map(\.field) }
-
-    /// - Throws: ``ServiceError`` 400 that says what is understood.
-    init(_ text: String) throws(ServiceError) {
-        let lowered = text.replacing(" AND ", with: " and ").replacing(" OR ", with: " or ")
-        let join: Join = lowered.contains(" or ") ? .or : .and
-        guard join == .and || !lowered.contains(" and ") else { throw Self.refusal(text) }
-        var terms: [(field: String, value: String, isEqual: Bool)] = []
-        for part in lowered.split(separator: join == .or ? " or " : " and ") {
-            let closed = part.trimming { $0 == " " }
-            guard closed.hasPrefix("(") == closed.hasSuffix(")") else { throw Self.refusal(text) }
-            let term = closed.trimming { $0 == " " || $0 == "(" || $0 == ")" }
-            let sign = term.contains("!=") ? "!=" : "="
-            guard let range = term.firstRange(of: sign) else { throw Self.refusal(text) }
-            let field = term[..<range.lowerBound].trimming { $0 == " " }
-            let value = term[range.upperBound...].trimming { $0 == " " || $0 == "'" || $0 == "\"" }
-            guard !field.isEmpty, field.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" }) else {
-                throw Self.refusal(text)
-            }
-            terms.append((String(field), String(value), sign == "="))
-        }
-        guard !terms.isEmpty else { throw Self.refusal(text) }
-        self.terms = terms
-        self.join = join
-    }
-
-    func admits(_ record: RecordQuery.Record) -> Bool {
-        let results = terms.lazy.map { term in
-            let value = record.first { $0.0 == term.field }?.1 ?? .null
-            return ((value.string ?? value.text) == term.value) == term.isEqual
-        }
-        return join == .and ? results.allSatisfy { $0 } : results.contains(true)
-    }
-
-    private static func refusal(_ text: String) -> ServiceError {
-        .badRequest(
-            "The filter '\(text.prefix(200))' is not understood. Use field=value or field!=value, joined by all 'and' or all 'or'."
-        )
     }
 }

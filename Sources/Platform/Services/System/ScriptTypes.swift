@@ -9,22 +9,22 @@ struct ScriptTypes {
         try request.allow(.get)
         let types = ScriptLanguage.allCases.filter(platform.executor.languages.contains)
         guard let name = path.first else {
-            return .json(.object([("resource", .array(types.map(Self.record)))]))
+            return .json(try RecordQuery(request).list(types.map(Self.record)))
         }
         guard path.count == 1, let type = types.first(where: { $0.rawValue == name }) else {
             throw .notFound("Script engine type '\(path.joined(separator: "/"))' not found.")
         }
-        return .json(Self.record(type))
+        return .json(try RecordQuery(request).select(Self.record(type)))
     }
 
-    private static func record(_ type: ScriptLanguage) -> JSONText {
-        .object([
+    private static func record(_ type: ScriptLanguage) -> RecordQuery.Record {
+        [
             ("name", .string(type.rawValue)),
             ("label", .string(type.label)),
             ("description", .string(type.summary)),
             // Scripts run as a user of their own, but no sandbox holds them yet.
             ("sandboxed", .bool(false)),
             ("supports_inline_execution", .bool(false)),
-        ])
+        ]
     }
 }

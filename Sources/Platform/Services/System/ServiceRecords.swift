@@ -4,92 +4,78 @@ import Database
 import Execution
 
 /// `system/service`: the tenant's services and their scripts (dreamfactory.md §6.1).
-struct ServiceRecords {
-    let platform: Platform
+struct ServiceRecords: RecordKind {
+    static let name = "service"
+    static let relations: Set<String> = ["service_doc_by_service_id"]
 
-    func answer(_ request: ServiceRequest, _ path: [String], _ caller: Caller) async throws -> ServiceResponse {
-        guard path.count <= 1 else {
-            throw ServiceError.notFound("Resource '\(request.resource)' not found for service 'system'.")
-        }
-        try request.allow(.get, .post, .put, .patch, .delete)
-        let services = platform.catalog.services(caller.tenant.id)
-        let query = try RecordQuery(request)
-        switch (request.verb, path.first) {
-        case (.get, nil): return .json(try query.list(try await services.records().map(Self.record)))
-        case (.get, let id?): return .json(query.select(Self.record(try await find(id, services))))
-        case (.post, nil): return try await create(RecordBody(request).records, services, query, request, caller)
-        case (.post, _?):
-            throw ServiceError.notAllowed(
-                "POST", on: "system/\(request.resource)", allowed: [.get, .put, .patch, .delete])
-        case (.delete, let id):
-            let ids = try query.targets(id, "service")
-            var gone: [Services.Record] = []
-            for id in ids { gone.append(try await find(id, services)) }
-            for record in gone where try await !services.delete(record.id) {
-                throw RecordQuery.missing(String(record.id))
-            }
-            return RecordQuery.answer(gone.map { query.written(Self.record($0), request) }, isOne: id != nil)
-        case (_, let id): return try await change(id, request, services, query, caller)
-        }
+    let platform: Platform
+    let caller: Caller
+
+    private var services: Services { platform.catalog.services(caller.tenant.id) }
+    private var reader: ServiceDraft { ServiceDraft(languages: platform.executor.languages) }
+
+    func all() async throws -> [RecordQuery.Record] {
+        try await services.records().map(Self.record)
     }
 
-    private func create(
-        _ records: [JSONText], _ services: Services, _ query: RecordQuery, _ request: ServiceRequest, _ caller: Caller
-    ) async throws -> ServiceResponse {
+    func find(_ id: Int64) async throws -> RecordQuery.Record? {
+        try await services.records(id: id).first.map(Self.record)
+    }
+
+    func create(_ records: [JSONText]) async throws -> [RecordQuery.Record] {
         // All are checked before the first is stored.
         var drafts: [Services.Draft] = []
-        for record in records {
-            let draft = try ServiceDraft(languages: platform.executor.languages).draft(from: record)
-            try await checkSyntax(draft)
-            drafts.append(draft)
+        for (index, record) in records.enumerated() {
+            drafts.append(
+                try await ServiceError.marking(record: index) {
+                    let draft = try reader.draft(from: record)
+                    try await checkSyntax(draft)
+                    return draft
+                })
         }
-        var made: [JSONText] = []
-        for id in try await services.create(drafts, by: caller.session.user?.id) {
-            made.append(query.written(Self.record(try await find(String(id), services)), request))
-        }
-        return .json(.object([("resource", .array(made))]), status: 201)
+        return try await stored(try await services.create(drafts, by: caller.session.user?.id))
     }
 
-    private func change(
-        _ id: String?, _ request: ServiceRequest, _ services: Services, _ query: RecordQuery, _ caller: Caller
-    ) async throws -> ServiceResponse {
-        let reader = ServiceDraft(languages: platform.executor.languages)
-        var changes: [(id: Int64, record: JSONText)] = []
-        for record in try RecordBody(request).records {
-            guard let id = id ?? record["id"]?.text else {
-                throw ServiceError.badRequest(
-                    "Each record needs its 'id', or the path names one: 'system/service/{id}'.")
+    func change(_ changes: [RecordChange]) async throws -> [RecordQuery.Record] {
+        let reader = reader
+        for (index, change) in changes.enumerated() {
+            try await ServiceError.marking(record: index) {
+                let old = try await existing(change.id).draft
+                let draft = try reader.draft(from: change.record, over: old)
+                if draft.content != old.content || draft.language != old.language { try await checkSyntax(draft) }
             }
-            let old = try await find(id, services)
-            let draft = try reader.draft(from: record, over: old.draft)
-            if draft.content != old.draft.content || draft.language != old.draft.language {
-                try await checkSyntax(draft)
-            }
-            changes.append((old.id, record))
         }
-        var written: [JSONText] = []
-        for change in changes {
-            // What the record leaves out stays as it is stored then, not as it was read before.
-            let isThere = try await services.update(change.id, by: caller.session.user?.id) { stored in
-                try reader.draft(from: change.record, over: stored)
-            }
-            guard isThere else { throw RecordQuery.missing(String(change.id)) }
-            written.append(
-                query.written(Self.record(try await find(String(change.id), services)), request))
+        // What a record leaves out stays as it is stored then, not as it was read before.
+        try await services.update(
+            changes.map { change in
+                Services.Change(change.id) { stored in try reader.draft(from: change.record, over: stored) }
+            }, by: caller.session.user?.id)
+        return try await stored(changes.map(\.id))
+    }
+
+    func delete(_ ids: [Int64]) async throws -> [RecordQuery.Record] {
+        var gone: [RecordQuery.Record] = []
+        for (index, id) in ids.enumerated() {
+            gone.append(try await ServiceError.marking(record: index) { Self.record(try await existing(id)) })
         }
-        return RecordQuery.answer(written, isOne: id != nil)
+        try await services.delete(ids)
+        return gone
+    }
+
+    private func existing(_ id: Int64) async throws -> Services.Record {
+        guard let record = try await services.records(id: id).first else { throw RecordQuery.missing(String(id)) }
+        return record
+    }
+
+    private func stored(_ ids: [Int64]) async throws -> [RecordQuery.Record] {
+        var records: [RecordQuery.Record] = []
+        for id in ids { records.append(Self.record(try await existing(id))) }
+        return records
     }
 
     private func checkSyntax(_ draft: Services.Draft) async throws(ServiceError) {
         try await SyntaxCheck(platform: platform).check(
             draft.content, draft.language, name: "service.\(draft.name)", owner: draft.name, kind: "service")
-    }
-
-    private func find(_ text: String, _ services: Services) async throws -> Services.Record {
-        guard let id = Int64(text), let record = try await services.records(id: id).first else {
-            throw RecordQuery.missing(text)
-        }
-        return record
     }
 
     private static func record(_ record: Services.Record) -> RecordQuery.Record {

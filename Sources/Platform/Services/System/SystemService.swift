@@ -2,6 +2,11 @@ import Core
 
 /// `/api/v2/system`: what admins of a tenant make and change.
 struct SystemService: BuiltInService {
+    /// What is below it.
+    static let resources = [
+        "admin", "app", "environment", "event", "event_script", "script_type", "service", "service_type",
+    ]
+
     let platform: Platform
 
     func answer(_ request: ServiceRequest, _ caller: Caller) async throws -> ServiceResponse {
@@ -10,10 +15,12 @@ struct SystemService: BuiltInService {
         switch segments.first {
         case nil:
             try request.allow(.get)
-            let names = ["admin", "app", "environment", "event", "event_script", "script_type", "service"]
-            return .json(.object([("resource", .array(names.map { .object([("name", .string($0))]) }))]))
+            return .json(try RecordQuery(request).list(Self.resources.map { [("name", .string($0))] }))
         case "script_type": return try ScriptTypes(platform: platform).answer(request, rest)
-        case "service": return try await ServiceRecords(platform: platform).answer(request, rest, caller)
+        case "service":
+            let kind = ServiceRecords(platform: platform, caller: caller)
+            return try await RecordResource(kind: kind).answer(request, rest)
+        case "service_type": return try ServiceTypes(platform: platform).answer(request, rest)
         case "event" where rest.isEmpty: return try EventListing(platform: platform).answer(request, caller)
         case "event_script": return try await EventScriptRecords(platform: platform).answer(request, rest, caller)
         case "app": return try await AppRecords(platform: platform).answer(request, rest, caller)
