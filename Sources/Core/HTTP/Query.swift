@@ -62,15 +62,13 @@ public enum Query {
     }
 
     /// How many variables are read; more are dropped, as PHP's `max_input_vars` has it.
-    public static let mostParameters = 1000
+    public static let mostParameters = ParameterTree.mostValues
 
     /// The pairs as `event.request.parameters` has them: `a[b]=1&a[c]=2&d[]=3` nests as PHP's `parse_str` does.
     public static func parameters(_ query: some StringProtocol) -> JSONText {
-        let root = Branch()
-        for (name, value) in pairs(query, most: mostParameters) where !name.isEmpty {
-            root.insert(value, at: path(name)[...])
-        }
-        return root.json
+        let tree = ParameterTree()
+        for (name, value) in pairs(query, most: mostParameters) { tree.insert(.string(value), at: name) }
+        return tree.json
     }
 
     /// The inverse of ``parameters(_:)``: a map as a query, nested values in brackets.
@@ -90,69 +88,5 @@ public enum Query {
 
     private static func hexDigit(_ byte: UInt8) -> UInt8? {
         byte < 0x80 ? Character(Unicode.Scalar(byte)).hexDigitValue.map(UInt8.init) : nil
-    }
-
-    /// `a[b][]` as `["a", "b", ""]`; a name whose brackets do not pair is one key.
-    private static func path(_ name: String) -> [String] {
-        guard let open = name.firstIndex(of: "["), open != name.startIndex else { return [name] }
-        var keys = [String(name[..<open])]
-        var rest = name[open...]
-        while rest.first == "[", let close = rest.firstIndex(of: "]") {
-            keys.append(String(rest[rest.index(after: rest.startIndex)..<close]))
-            rest = rest[rest.index(after: close)...]
-        }
-        // Deep nesting is of no use to anybody and costs everybody who reads it.
-        return keys.count > 1 && keys.count <= 16 ? keys : [name]
-    }
-
-    /// A map of the tree that the bracket syntax builds: its keys in their order, and where each stands.
-    private final class Branch {
-        private enum Value {
-            case text(String)
-            case branch(Branch)
-        }
-
-        private var members: [(key: String, value: Value)] = []
-        private var places: [String: Int] = [:]
-        private var nextNumber = 0
-
-        func insert(_ text: String, at path: ArraySlice<String>) {
-            guard let first = path.first else { return }
-            // `[]` takes the next free number, as PHP does.
-            let key = first.isEmpty ? String(nextNumber) : first
-            if let number = Int(key), number >= nextNumber, number < .max { nextNumber = number + 1 }
-            guard path.count > 1 else {
-                put(.text(text), at: key)
-                return
-            }
-            if let place = places[key], case .branch(let branch) = members[place].value {
-                branch.insert(text, at: path.dropFirst())
-            } else {
-                let branch = Branch()
-                branch.insert(text, at: path.dropFirst())
-                put(.branch(branch), at: key)
-            }
-        }
-
-        private func put(_ value: Value, at key: String) {
-            if let place = places[key] {
-                members[place].value = value
-            } else {
-                places[key] = members.count
-                members.append((key, value))
-            }
-        }
-
-        /// A map whose keys are 0, 1, 2 … is a list, as PHP writes it.
-        var json: JSONText {
-            let values = members.map { member -> JSONText in
-                switch member.value {
-                case .text(let text): .string(text)
-                case .branch(let branch): branch.json
-                }
-            }
-            let isList = !members.isEmpty && members.enumerated().allSatisfy { $0.element.key == String($0.offset) }
-            return isList ? .array(values) : .object(Array(zip(members.map(\.key), values)))
-        }
     }
 }

@@ -69,7 +69,7 @@ extension ServiceRequest {
             ("method", .string(verb.rawValue)),
             ("parameters", Query.parameters(query)),
             ("headers", .object(headers)),
-            ("payload", payload(content)),
+            ("payload", RequestPayload.json(of: self)),
             // What is not text can not be put into JSON: the reference's own marker.
             ("content", .string(content ?? "--non-parsable-data--")),
             ("content_type", .string(header("content-type") ?? "application/json")),
@@ -77,19 +77,6 @@ extension ServiceRequest {
             ("service", .string(service)),
             ("resource", .string(resource)),
         ])
-    }
-
-    /// The body, decoded by its type, or by its looks where it names none. What can not be decoded is null.
-    private func payload(_ content: String?) -> JSONText {
-        guard !body.isEmpty else { return .emptyObject }
-        guard let content else { return .null }
-        let type = header("content-type")?.prefix { $0 != ";" }.lowercased() ?? ""
-        if type.isEmpty || type.hasSuffix("json") {
-            return (try? JSONText(checking: content)) ?? .null
-        }
-        if type.hasPrefix("application/x-www-form-urlencoded") { return Query.parameters(content) }
-        if type.hasPrefix("text/plain") { return .string(content) }
-        return .null
     }
 
     /// The path and query as called, credentials masked.

@@ -119,14 +119,22 @@ struct Rendering {
         return (declared, raw)
     }
 
+    /// A text that declares its form, in another one; nil where it is not of that form, or where there is no way.
     private func converted(_ text: String, from source: ContentFormat, to target: ContentFormat) -> [UInt8]? {
-        guard source == .json, let json = try? JSONText(checking: text) else { return nil }
+        let read: JSONText? =
+            switch source {
+            case .json: try? JSONText(checking: text)
+            case .xml: XMLReader.json(text)
+            case .csv: CSVReader.json(text)
+            case .text, .opaque: nil
+            }
+        guard let json = read else { return nil }
         switch target {
         case .json: return Array(json.text.utf8)
         case .xml where json.kind == .object || json.kind == .array: return XMLWriter.bytes(json, limit: limit)
         case .xml: return XMLWriter.bytes(text: Self.plain(json), limit: limit)
         case .csv: return CSVWriter.bytes(json, limit: limit)
-        default: return nil
+        case .text, .opaque: return nil
         }
     }
 
