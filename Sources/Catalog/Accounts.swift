@@ -18,7 +18,7 @@ public struct Accounts: Sendable {
     private static let find = Statement(
         "account_find",
         """
-        select id, is_admin, email, name, first_name, last_name, is_active, role, last_login_at, token_generation,
+        select id, is_admin, email, username, name, first_name, last_name, is_active, role, last_login_at, token_generation,
             (
                 select json_object_agg(r.app, r.role)::text from account_app_role r
                 where r.tenant = a.tenant and r.account = a.id
@@ -29,13 +29,15 @@ public struct Accounts: Sendable {
     private static let findByEmail = Statement(
         "account_find_by_email",
         """
-        select id, is_admin, email, name, first_name, last_name, is_active, role, last_login_at, token_generation,
+        select id, is_admin, email, username, name, first_name, last_name, is_active, role, last_login_at, token_generation,
             (
                 select json_object_agg(r.app, r.role)::text from account_app_role r
                 where r.tenant = a.tenant and r.account = a.id
             ),
             password_hash
-        from account a where tenant = $1::bigint and lower(email) = lower($2::text)
+        from account a
+        where tenant = $1::bigint and (lower(email) = lower($2::text) or lower(username) = lower($2::text))
+        order by lower(email) = lower($2::text) desc limit 1
         """)
     private static let noteLogin = Statement(
         "account_note_login",
@@ -55,13 +57,16 @@ public struct Accounts: Sendable {
 
     /// An account; nil where there is none.
     public func find(_ id: Int64) async throws -> Account? {
-        let rows = try await catalog.database.tenant(tenant).read { [tenant] sql in
-            try sql.query(Self.find, tenant.rawValue, id)
+        try await catalog.database.tenant(tenant).read { [tenant, ring = catalog.keyRing] sql in
+            guard let row = try sql.query(Self.find, tenant.rawValue, id).first else { return nil }
+            var account = try Self.account(row).account
+            let owner = Lookup.Owner.account(id)
+            account.lookups = try LookupRows(sql, tenant, ring).all(sql, of: owner)[owner] ?? []
+            return account
         }
-        return try rows.first.map { try Self.account($0).account }
     }
 
-    /// The active account with this email and password, its login noted; nil where there is none. It takes as long for an unknown email as
+    /// The active account with this email or user name and this password, its login noted; nil where there is none. It takes as long for an unknown email as
     /// for a wrong password, so that nobody learns from the time who has an account.
     /// - Parameter adminsOnly: whether anybody else is as good as unknown.
     public func authenticate(email: String, password: String, adminsOnly: Bool = false) async throws -> Account? {
@@ -97,16 +102,20 @@ public struct Accounts: Sendable {
     }
 
     /// A hash that no password gives, with the parameters of the real ones.
-    private static let nobodysHash =
+    static let nobodysHash =
         "scrypt$32768$8$1$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
     private static func account(_ row: Row) throws -> (account: Account, passwordHash: String) {
-        let (id, isAdmin, email, name, first, last, isActive, role, login, generation, roles, hash) = try row.decode(
-            Int64.self, Bool.self, String.self, String.self, String?.self, String?.self, Bool.self, Int64?.self,
+        let (
+            id, isAdmin, email, username, name, first, last, isActive, role, login, generation, roles, hash
+        ) = try row.decode(
+            Int64.self, Bool.self, String.self, String?.self, String.self, String?.self, String?.self, Bool.self,
+            Int64?.self,
             Timestamp?.self, Int32.self, String?.self, String.self)
         var account = Account(
             id: id, isAdmin: isAdmin, email: email, name: name, firstName: first, lastName: last, isActive: isActive,
             role: role, lastLogin: login?.description)
+        account.username = username
         account.tokenGeneration = generation
         for (app, role) in JSONText(trusted: roles ?? "{}").members {
             if let app = Int64(app), let role = role.integer { account.roleOfApp[app] = Int64(role) }

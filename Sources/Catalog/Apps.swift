@@ -6,6 +6,22 @@ public struct Apps: Sendable {
     let tenant: TenantID
     let catalog: Catalog
 
+    /// An app as `system/app` shows it.
+    public struct Record: Sendable {
+        /// Its id and its key's hash do not count where it is to be made.
+        public var app: App
+        /// DreamFactory's number for where its pages are: 0 none, 1 a file service, 2 a URL, 3 a path.
+        public var type: Int32 = 0
+        public var path: String?
+        public var url: String?
+        public var storageService: Int64?
+        public var storageContainer: String?
+        public var lookups: [Lookup] = []
+        public var stamp = RecordStamp()
+
+        public init(_ app: App) { self.app = app }
+    }
+
     static let create = Statement(
         "app_create",
         """
@@ -17,103 +33,140 @@ public struct Apps: Sendable {
         "app_update",
         """
         update app set name = $3::text, description = $4::text, is_active = $5::boolean, role = $6::bigint,
-            modified_at = now()
+            type = $7::integer, path = $8::text, url = $9::text, storage_service = $10::bigint,
+            storage_container = $11::text, modified_by = $12::bigint, modified_at = now()
         where tenant = $1::bigint and id = $2::bigint
         """)
+    private static let noteMaker = Statement(
+        "app_note_maker",
+        "update app set created_by = $3::bigint where tenant = $1::bigint and id = $2::bigint")
     private static let lock = Statement(
-        "app_lock",
+        "app_lock", "select id from app where tenant = $1::bigint and id = $2::bigint for update")
+    private static let list = Statement(
+        "app_list",
         """
-        select name, description, is_active, key_hash, role from app
-        where tenant = $1::bigint and id = $2::bigint for update
+        select id, name, description, is_active, key_hash, role, type, path, url, storage_service, storage_container,
+            created_at, modified_at, created_by, modified_by
+        from app where tenant = $1::bigint and ($2::bigint is null or id = $2::bigint) order by id
         """)
     private static let remove = Statement(
         "app_delete", "delete from app where tenant = $1::bigint and id = $2::bigint")
 
-    /// Makes an app and its key.
-    /// - Throws: as ``create(_:)-([App])``.
-    public func create(_ draft: App) async throws -> (app: App, key: String) { try await create([draft])[0] }
-
-    /// Makes apps and their keys, all or none; the drafts' ids and hashes do not count. A key is given back once: only its
-    /// hash is stored.
-    /// - Throws: ``ServiceError`` 400 where a name is taken or a role does not exist; `DatabaseError`.
-    public func create(_ drafts: [App]) async throws -> [(app: App, key: String)] {
-        let made = try await catalog.database.tenant(tenant).transaction { [tenant] sql in
-            try drafts.map { draft in
-                let key = RandomSecret.apiKey()
-                do {
-                    let row = try sql.query(
-                        Self.create, tenant.rawValue, draft.name, draft.description, draft.isActive, sha256(key),
-                        draft.role
-                    ).first
-                    guard let id = try row?.decode(Int64.self) else {
-                        throw ServiceError(500, "The app was not stored.")
-                    }
-                    var app = draft
-                    app.id = id
-                    app.keyHash = sha256(key)
-                    return (app: app, key: key)
-                } catch let error as DatabaseError {
-                    throw Self.explained(error, draft.name)
-                }
-            }
+    /// All apps, or the one with this id, in the order of their ids.
+    public func records(id: Int64? = nil) async throws -> [Record] {
+        try await catalog.database.tenant(tenant).read { [tenant, ring = catalog.keyRing] sql in
+            try Self.records(sql, tenant, id, ring)
         }
-        await catalog.changed(tenant)
-        return made
     }
 
-    /// Writes the fields of apps, all or none.
-    /// - Parameter changes: for each app's id what makes the new fields from those that are stored, while nobody else can
-    ///   change them.
-    /// - Throws: ``ServiceError`` 404 with the first id that does not exist, 400 as ``create(_:)-([App])``; what a change throws.
-    public func update(
-        _ changes: [(id: Int64, change: @Sendable (App) throws -> App)]
-    ) async throws -> [App] {
-        let apps: [App] = try await explainingConflicts {
-            try await catalog.database.tenant(tenant).transaction { [tenant] sql in
-                try changes.map { id, change in
-                    guard let row = try sql.query(Self.lock, tenant.rawValue, id).first else {
-                        throw ServiceError.missingRecord(id)
-                    }
-                    let (name, description, isActive, keyHash, role) = try row.decode(
-                        String.self, String.self, Bool.self, [UInt8].self, Int64?.self)
-                    let app = try change(
-                        App(
-                            id: id, name: name, description: description, isActive: isActive, keyHash: keyHash,
-                            role: role))
-                    try sql.execute(
-                        Self.update, tenant.rawValue, app.id, app.name, app.description, app.isActive, app.role)
-                    return app
-                }
+    /// Makes an app and its key.
+    /// - Throws: as ``create(_:by:)``.
+    public func create(_ draft: App) async throws -> (app: App, key: String) {
+        let made = try await create([Record(draft)], by: nil)[0]
+        return (made.record.app, made.key)
+    }
+
+    /// Makes apps and their keys, all or none. A key is given back once: only its hash is stored.
+    /// - Throws: ``ServiceError`` 400 where a name is taken or a role does not exist; `DatabaseError`.
+    public func create(_ drafts: [Record], by account: Int64?) async throws -> [(record: Record, key: String)] {
+        try await write { sql, ring in
+            try drafts.map { draft in
+                let key = RandomSecret.apiKey()
+                let app = draft.app
+                let row = try sql.query(
+                    Self.create, tenant.rawValue, app.name, app.description, app.isActive, sha256(key), app.role
+                ).first
+                guard let id = try row?.decode(Int64.self) else { throw ServiceError(500, "The app was not stored.") }
+                _ = try sql.execute(Self.noteMaker, tenant.rawValue, id, account)
+                return (try store(draft, id, over: [], account, sql, ring), key)
             }
         }
-        await catalog.changed(tenant)
-        return apps
+    }
+
+    /// Writes apps, all or none.
+    /// - Parameter changes: for each app's id what makes the new record from the one that is stored, while nobody else can
+    ///   change it. Lookups that it leaves out go.
+    /// - Throws: ``ServiceError`` 404 with the first id that does not exist, 400 as ``create(_:by:)``; what a change throws.
+    public func update(
+        _ changes: [(id: Int64, change: @Sendable (Record) throws -> Record)], by account: Int64?
+    ) async throws -> [Record] {
+        try await write { sql, ring in
+            try changes.map { id, change in
+                guard try !sql.query(Self.lock, tenant.rawValue, id).isEmpty,
+                    let old = try Self.records(sql, tenant, id, ring).first
+                else { throw ServiceError.missingRecord(id) }
+                return try store(try change(old), id, over: old.lookups, account, sql, ring)
+            }
+        }
     }
 
     /// Removes apps, all or none: their keys stop at once.
     /// - Throws: ``ServiceError`` 404 with the first id that does not exist.
     public func delete(_ ids: [Int64]) async throws {
-        try await catalog.database.tenant(tenant).transaction { [tenant] sql in
+        try await write { sql, _ in
             for id in ids where try sql.execute(Self.remove, tenant.rawValue, id) == 0 {
                 throw ServiceError.missingRecord(id)
             }
         }
-        await catalog.changed(tenant)
     }
 
-    private func explainingConflicts<T>(_ body: () async throws -> T) async throws -> T {
+    private func write<T: Sendable>(
+        _ body: @escaping @Sendable (borrowing SQLSession, SecretKeyRing) throws -> T
+    ) async throws -> T {
+        let result: T
         do {
-            return try await body()
+            result = try await catalog.database.tenant(tenant).transaction { [ring = catalog.keyRing] sql in
+                try body(sql, ring)
+            }
         } catch let error as DatabaseError {
-            throw Self.explained(error, nil)
+            throw Self.explained(error)
+        }
+        await catalog.changed(tenant)
+        return result
+    }
+
+    private func store(
+        _ record: Record, _ id: Int64, over lookups: [Lookup], _ account: Int64?, _ sql: borrowing SQLSession,
+        _ ring: SecretKeyRing
+    ) throws -> Record {
+        let app = record.app
+        try sql.execute(
+            Self.update, tenant.rawValue, id, app.name, app.description, app.isActive, app.role, record.type,
+            record.path, record.url, record.storageService, record.storageContainer, account)
+        if record.lookups != lookups {
+            _ = try LookupRows(sql, tenant, ring).write(record.lookups, of: .app(id), was: lookups, by: account, sql)
+        }
+        guard let stored = try Self.records(sql, tenant, id, ring).first else { throw ServiceError.missingRecord(id) }
+        return stored
+    }
+
+    private static func records(
+        _ sql: borrowing SQLSession, _ tenant: TenantID, _ id: Int64?, _ ring: SecretKeyRing
+    ) throws -> [Record] {
+        let rows = try sql.query(list, tenant.rawValue, id)
+        guard !rows.isEmpty else { return [] }
+        let sealed = try LookupRows(sql, tenant, ring)
+        let lookups = try id.map { try sealed.all(sql, of: .app($0)) } ?? sealed.shared(sql)
+        return try rows.map { row in
+            var record = Record(App(name: "", role: nil))
+            (
+                record.app.id, record.app.name, record.app.description, record.app.isActive, record.app.keyHash,
+                record.app.role, record.type, record.path, record.url, record.storageService, record.storageContainer,
+                record.stamp.createdAt, record.stamp.modifiedAt, record.stamp.createdBy, record.stamp.modifiedBy
+            ) = try row.decode(
+                Int64.self, String.self, String.self, Bool.self, [UInt8].self, Int64?.self, Int32.self, String?.self,
+                String?.self, Int64?.self, String?.self, Timestamp.self, Timestamp.self, Int64?.self, Int64?.self)
+            record.lookups = lookups[.app(record.app.id)] ?? []
+            return record
         }
     }
 
-    private static func explained(_ error: DatabaseError, _ name: String?) -> any Error {
+    private static func explained(_ error: DatabaseError) -> any Error {
         switch error.code {
+        case .uniqueViolation where error.constraint?.hasPrefix("lookup") == true:
+            ServiceError.badRequest("A lookup of this name exists already. Choose another name.")
         case .uniqueViolation:
-            ServiceError.badRequest(
-                "An app \(name.map { "named '\($0)'" } ?? "of this name") exists already. Choose another name.")
+            ServiceError.badRequest("An app of this name exists already. Choose another name.")
         case .foreignKeyViolation: ServiceError.badRequest("'role_id' names a role that does not exist.")
         default: error
         }

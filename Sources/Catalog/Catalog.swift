@@ -122,7 +122,7 @@ public final class Catalog: Service, Sendable {
         TenantSnapshot(
             id: TenantID(rawValue: 0), name: "", label: "", suspended: false, quotas: Quotas(),
             createdAt: Timestamp(microseconds: 0), dataKey: try keyRing.makeDataKey().key, apps: [:], roles: [:],
-            services: [:], eventScripts: [:], revokedTokens: [])
+            services: [:], eventScripts: [:], revokedTokens: [], lookups: [:])
     }
 
     /// An account of the tenant; nil where there is none.
@@ -195,5 +195,7 @@ extension Catalog {
         ScriptStore(tenant: tenant, service: service, catalog: self)
     }
     public func eventScripts(_ tenant: TenantID) -> EventScripts { EventScripts(tenant: tenant, catalog: self) }
+    public func lookups(_ tenant: TenantID) -> Lookups { Lookups(tenant: tenant, catalog: self) }
+    public func roles(_ tenant: TenantID) -> Roles { Roles(tenant: tenant, catalog: self) }
     public func services(_ tenant: TenantID) -> Services { Services(tenant: tenant, catalog: self) }
 }

@@ -13,14 +13,6 @@ extension TenantSnapshot {
         "select id, name, description, is_active, key_hash, role from app where tenant = $1::bigint")
     private static let roleRows = Statement(
         "catalog_roles", "select id, name, is_active from role where tenant = $1::bigint")
-    private static let accessRows = Statement(
-        "catalog_role_access",
-        """
-        select a.role, s.name, a.service is null, a.component, a.verb_mask, a.requestor_mask
-        from role_access a
-        left join service s on s.tenant = a.tenant and s.id = a.service
-        where a.tenant = $1::bigint
-        """)
     private static let serviceRows = Statement(
         "catalog_services",
         """
@@ -47,19 +39,21 @@ extension TenantSnapshot {
             guard let row = try sql.query(tenantRow, id.rawValue).first else { return nil }
             let (name, label, suspended, quotas, wrapped, createdAt) = try row.decode(
                 String.self, String.self, Bool.self, String.self, [UInt8].self, Timestamp.self)
+            let key = try dataKey(wrapped, keyRing)
             return TenantSnapshot(
                 id: id, name: name, label: label, suspended: suspended,
                 quotas: Quotas(json: JSONText(trusted: quotas)), createdAt: createdAt,
-                dataKey: try dataKey(wrapped, keyRing),
+                dataKey: key,
                 apps: try apps(sql, id), roles: try roles(sql, id), services: try services(sql, id),
                 eventScripts: try eventScripts(sql, id),
                 revokedTokens: Set(
-                    try sql.query(revokedRows, id.rawValue).map { try $0.decode(JobID.self) }))
+                    try sql.query(revokedRows, id.rawValue).map { try $0.decode(JobID.self) }),
+                lookups: try LookupRows(id, key).shared(sql))
         }
     }
 
     /// Only where another process was started with another secret key, after this one had been.
-    private static func dataKey(_ wrapped: [UInt8], _ keyRing: SecretKeyRing) throws(ServiceError) -> DataKey {
+    static func dataKey(_ wrapped: [UInt8], _ keyRing: SecretKeyRing) throws(ServiceError) -> DataKey {
         do {
             return try keyRing.unwrap(wrapped)
         } catch {
@@ -86,14 +80,12 @@ extension TenantSnapshot {
             let (id, name, isActive) = try row.decode(Int64.self, String.self, Bool.self)
             roles[id] = Role(id: id, name: name, accesses: [], isActive: isActive)
         }
-        for row in try sql.query(accessRows, id.rawValue) {
-            let (role, service, everyService, component, verbs, requestors) = try row.decode(
-                Int64.self, String?.self, Bool.self, String.self, Int32.self, Int32.self)
-            guard everyService || service != nil else { continue }
-            roles[role]?.accesses.append(
-                Role.Access(
-                    service: service?.lowercased(), component: component, verbMask: Int(verbs),
-                    requestorMask: Int(requestors)))
+        for (role, accesses) in try Roles.accesses(sql, id) {
+            roles[role]?.accesses = accesses.map { access in
+                var access = access
+                access.service = access.service?.lowercased()
+                return access
+            }
         }
         return roles
     }

@@ -20,6 +20,8 @@ public struct TenantSnapshot: Sendable {
     public let eventScripts: [String: EventScript]
     /// Session tokens that were ended before their time.
     public let revokedTokens: Set<JobID>
+    /// Of the tenant itself, its apps and its roles.
+    public let lookups: [Lookup.Owner: [Lookup]]
 
     /// The app whose key has this hash.
     public func app(keyHash: [UInt8]) -> App? {

@@ -113,18 +113,20 @@ import Testing
         try await TestCatalog.pair { here, _ in
             let made = try await here.tenant("acme")
             let apps = here.catalog.apps(made.id)
-            let ids = try await apps.create([App(name: "a", role: nil), App(name: "b", role: nil)]).map(\.app.id)
-            @Sendable func named(_ name: String) -> @Sendable (App) -> App {
+            let ids = try await apps.create(
+                [Apps.Record(App(name: "a", role: nil)), Apps.Record(App(name: "b", role: nil))], by: nil
+            ).map(\.record.app.id)
+            @Sendable func named(_ name: String) -> @Sendable (Apps.Record) -> Apps.Record {
                 {
-                    var app = $0
-                    app.name = name
-                    return app
+                    var record = $0
+                    record.app.name = name
+                    return record
                 }
             }
             for (second, status) in [(ids[1], 400), (999_999, 404)] {
                 // The second one takes the name of the first app, or does not exist.
                 await #expect {
-                    _ = try await apps.update([(ids[0], named("c")), (second, named("default"))])
+                    _ = try await apps.update([(ids[0], named("c")), (second, named("default"))], by: nil)
                 } throws: {
                     ($0 as? ServiceError)?.status == status
                 }
@@ -132,7 +134,7 @@ import Testing
             await #expect { try await apps.delete([ids[0], 999_999]) } throws: { ($0 as? ServiceError)?.status == 404 }
             let names = try await here.catalog.tenant(made.id)?.apps.values.map(\.name).sorted()
             #expect(names == ["a", "b", "default"])
-            _ = try await apps.update([(ids[0], named("b2")), (ids[1], named("a2"))])
+            _ = try await apps.update([(ids[0], named("b2")), (ids[1], named("a2"))], by: nil)
             try await apps.delete(ids)
             #expect(try await here.catalog.tenant(made.id)?.apps.count == 1)
         }

@@ -3,6 +3,7 @@ public struct Account: Sendable, Hashable {
     public var id: Int64
     public var isAdmin: Bool
     public var email: String
+    public var username: String?
     public var name: String
     public var firstName: String?
     public var lastName: String?
@@ -12,6 +13,8 @@ public struct Account: Sendable, Hashable {
     public var roleOfApp: [Int64: Int64] = [:]
     /// Counts the passwords: a session token of an earlier one is over.
     public var tokenGeneration: Int32 = 0
+    /// The account's own values for scripts.
+    public var lookups: [Lookup] = []
     /// RFC 3339; nil before the first login.
     public var lastLogin: String?
 
@@ -32,8 +35,10 @@ public struct Account: Sendable, Hashable {
 
     /// The account as a session carries it.
     public var sessionUser: Session.User {
-        Session.User(
+        var user = Session.User(
             id: id, name: name, firstName: firstName, lastName: lastName, email: email, isAdmin: isAdmin,
             lastLogin: lastLogin)
+        user.username = username
+        return user
     }
 }

@@ -8,6 +8,13 @@ public struct Role: Sendable, Hashable {
         public var component: String
         public var verbMask: Int
         public var requestorMask: Int
+        /// The row's own number; 0 where it has none.
+        public var id: Int64 = 0
+        /// The service's number; nil for one of the platform's own, and for every service.
+        public var serviceID: Int64?
+        /// `[{"name","operator","value"}]`, for services that have records.
+        public var filters = JSONText(trusted: "[]")
+        public var filterOp = "AND"
 
         public init(service: String?, component: String, verbMask: Int, requestorMask: Int) {
             self.service = service

@@ -31,7 +31,7 @@ extension Session.User {
         .object([
             ("id", .integer(id)),
             ("name", .string(name)),
-            ("username", .string(email)),
+            ("username", .string(username ?? email)),
             ("display_name", .string(name)),
             ("first_name", .string(firstName)),
             ("last_name", .string(lastName)),
@@ -48,6 +48,7 @@ extension Session.User {
             id: Int64(id), name: json["name"]?.string ?? email, firstName: json["first_name"]?.string,
             lastName: json["last_name"]?.string, email: email, isAdmin: json["is_sys_admin"]?.bool ?? false,
             lastLogin: json["last_login_date"]?.string)
+        username = json["username"]?.string.flatMap { $0 == email ? nil : $0 }
     }
 }
 
@@ -62,12 +63,15 @@ extension Role {
                 .array(
                     (isActive ? accesses : []).map { access in
                         .object([
-                            ("service", .string(access.service)),
+                            ("id", .integer(access.id)),
+                            ("role_id", .integer(id)),
+                            ("service_id", .integer(access.serviceID)),
                             ("component", .string(access.component)),
                             ("verb_mask", .integer(access.verbMask)),
                             ("requestor_mask", .integer(access.requestorMask)),
-                            ("filters", JSONText(trusted: "[]")),
-                            ("filter_op", .string("AND")),
+                            ("filters", access.filters),
+                            ("filter_op", .string(access.filterOp)),
+                            ("service", .string(access.service)),
                         ])
                     })
             ),
@@ -77,9 +81,14 @@ extension Role {
     init?(json: JSONText) {
         guard let id = json["id"]?.integer, let name = json["name"]?.string else { return nil }
         let accesses = json["services"]?.elements.map { row in
-            Access(
+            var access = Access(
                 service: row["service"]?.string, component: row["component"]?.string ?? "",
                 verbMask: row["verb_mask"]?.integer ?? 0, requestorMask: row["requestor_mask"]?.integer ?? 0)
+            access.id = row["id"]?.integer.map(Int64.init) ?? 0
+            access.serviceID = row["service_id"]?.integer.map(Int64.init)
+            access.filters = row["filters"] ?? access.filters
+            access.filterOp = row["filter_op"]?.string ?? access.filterOp
+            return access
         }
         self.init(id: Int64(id), name: name, accesses: accesses ?? [])
     }

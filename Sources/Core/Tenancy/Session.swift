@@ -7,6 +7,8 @@ public struct Session: Sendable {
         public var firstName: String?
         public var lastName: String?
         public var email: String
+        /// Nil where the email serves as one.
+        public var username: String?
         public var isAdmin: Bool
         /// RFC 3339; nil before the first login.
         public var lastLogin: String?

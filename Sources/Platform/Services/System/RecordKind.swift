@@ -5,7 +5,7 @@ import Core
 /// What changes several records changes all or none, and marks in its ``ServiceError`` which one is at fault.
 protocol RecordKind: Sendable {
     /// Its name in the path.
-    static var name: String { get }
+    var name: String { get }
     /// The members of a record that belong to other records: shown where `related` names them.
     static var relations: Set<String> { get }
     /// The members that the answer to a POST has whatever `fields` says.
@@ -18,11 +18,25 @@ protocol RecordKind: Sendable {
     func create(_ records: [JSONText]) async throws -> [RecordQuery.Record]
     /// PUT as well as PATCH: what a record leaves out stays.
     func change(_ changes: [RecordChange]) async throws -> [RecordQuery.Record]
-    /// Gives the records as they were.
-    func delete(_ ids: [Int64]) async throws -> [RecordQuery.Record]
+    /// Removes all of them or none.
+    func remove(_ ids: [Int64]) async throws
 }
 
 extension RecordKind {
+    /// Gives the records as they were.
+    func delete(_ ids: [Int64]) async throws -> [RecordQuery.Record] {
+        var gone: [RecordQuery.Record] = []
+        for (index, id) in ids.enumerated() {
+            gone.append(
+                try await ServiceError.marking(record: index) {
+                    guard let record = try await find(id) else { throw RecordQuery.missing(String(id)) }
+                    return record
+                })
+        }
+        try await remove(ids)
+        return gone
+    }
+
     static var relations: Set<String> { [] }
     static var shownOnce: Set<String> { [] }
 }

@@ -25,7 +25,12 @@ struct RecordQuery {
         let options = RecordOptions(request)
         fields = options.names("fields")
         let related = Set(options.names("related") ?? (options.text("related") == nil ? [] : Array(relations)))
-        self.relations = relations.intersection(related)
+        if let unknown = related.first(where: { !relations.contains($0) }) {
+            throw .badRequest(
+                "'related' names '\(unknown.prefix(64))', which these records do not have. They have: "
+                    + (relations.isEmpty ? "none" : relations.sorted().joined(separator: ", ")) + ".")
+        }
+        self.relations = related
         hidden = relations.subtracting(related).subtracting(fields ?? [])
         ids = try Self.ids(options)
         limit = try options.number("limit")

@@ -43,7 +43,7 @@ struct RecordResource<Kind: RecordKind> {
     private func targets(_ id: String?, _ query: RecordQuery) async throws -> [Int64] {
         if let id { return [RecordQuery.id(try await find(id))] }
         if query.filters { return try query.found(try await kind.all()).map(RecordQuery.id) }
-        return try query.targets(nil, Kind.name).compactMap { Int64($0) }
+        return try query.targets(nil, kind.name).compactMap { Int64($0) }
     }
 
     /// One record for the path's id, one for all that `ids` or a filter names, or several that name themselves.
@@ -61,7 +61,7 @@ struct RecordResource<Kind: RecordKind> {
             try ServiceError.marking(record: index) {
                 guard let id = record["id"] else {
                     throw ServiceError.badRequest(
-                        "Each record needs its 'id', or the path names one: 'system/\(Kind.name)/{id}'.")
+                        "Each record needs its 'id', or the path names one: 'system/\(kind.name)/{id}'.")
                 }
                 guard let number = Int64(id.string ?? id.text) else { throw RecordQuery.missing(id.string ?? id.text) }
                 return RecordChange(id: number, record: record)

@@ -5,9 +5,9 @@ import Execution
 
 /// `system/service`: the tenant's services and their scripts (dreamfactory.md §6.1).
 struct ServiceRecords: RecordKind {
-    static let name = "service"
     static let relations: Set<String> = ["service_doc_by_service_id"]
 
+    let name = "service"
     let platform: Platform
     let caller: Caller
 
@@ -53,14 +53,7 @@ struct ServiceRecords: RecordKind {
         return try await stored(changes.map(\.id))
     }
 
-    func delete(_ ids: [Int64]) async throws -> [RecordQuery.Record] {
-        var gone: [RecordQuery.Record] = []
-        for (index, id) in ids.enumerated() {
-            gone.append(try await ServiceError.marking(record: index) { Self.record(try await existing(id)) })
-        }
-        try await services.delete(ids)
-        return gone
-    }
+    func remove(_ ids: [Int64]) async throws { try await services.delete(ids) }
 
     private func existing(_ id: Int64) async throws -> Services.Record {
         guard let record = try await services.records(id: id).first else { throw RecordQuery.missing(String(id)) }
