@@ -11,8 +11,9 @@ enum EdgeMetrics {
         init(path: String) {
             let parts = path.split(separator: "/", maxSplits: 3)
             switch parts.first {
-            case "api" where parts.count > 2 && parts[1] == "v2":
-                self = [.jobs, .system, .user].first { $0.rawValue == parts[2].lowercased() } ?? .service
+            case "api":
+                let name = parts.dropFirst().first { $0 != "v2" }?.lowercased()
+                self = name == nil ? .other : [.jobs, .system, .user].first { $0.rawValue == name } ?? .service
             case "operator": self = .operator
             case "health": self = .health
             case "metrics": self = .metrics

@@ -21,9 +21,7 @@ extension HTTPEdge {
     /// The request without its body.
     /// - Throws: ``ServiceError`` 405 for a method that services do not have.
     func serviceRequest(_ request: Request, _ path: String, _ query: String) throws(ServiceError) -> ServiceRequest {
-        guard let verb = Verb(rawValue: request.method.rawValue), Verb.callable.contains(verb) else {
-            throw .notAllowed(request.method.rawValue, on: path, allowed: Verb.callable)
-        }
+        let verb = try VerbTunnel.verb(of: request, path, query)
         let segments = ServiceRequest.segments(of: path)
         // The host is a pseudo header in this representation, and a header to everybody else.
         var headers = request.head.authority.map { [(name: "host", value: $0)] } ?? []

@@ -107,8 +107,8 @@ struct HTTPEdge: HTTPResponder {
     ) async throws -> ServiceResponse {
         try checkSizes(request)
         let (path, query) = Self.split(request.head.path ?? "/")
-        if options.planes.contains(.api), path.hasPrefix("/api/v2/") || path == "/api/v2" {
-            return try await invoke(request, String(path.dropFirst("/api/v2".count)), query, origin, context)
+        if options.planes.contains(.api), let inner = Self.inside(path) {
+            return try await invoke(request, inner, query, origin, context)
         }
         if options.planes.contains(.administration), path.hasPrefix("/operator/") {
             return try await operate(
@@ -132,6 +132,14 @@ struct HTTPEdge: HTTPResponder {
         }
     }
 
+    /// The path behind `/api/v2`, or behind `/api`; nil for another one.
+    private static func inside(_ path: String) -> String? {
+        for prefix in ["/api/v2", "/api"] where path == prefix || path.hasPrefix(prefix + "/") {
+            return String(path.dropFirst(prefix.count))
+        }
+        return nil
+    }
+
     /// `/api/v2/{service}[/{resource}]`
     private func invoke(
         _ request: Request, _ path: String, _ query: String, _ origin: Origin, _ context: EdgeContext
@@ -148,6 +156,8 @@ struct HTTPEdge: HTTPResponder {
         try checkBody(call)
         switch target {
         case .builtIn:
+            // It was authorised as what it is, and is answered as a GET whose body stays here (RFC 9110 §9.3.2).
+            if call.verb == .head { call.verb = .get }
             // Where scripts take part, a worker answers.
             guard Preferences.wantJob(call) || !platform.events(of: call, caller).isEmpty else {
                 return try await platform.respond(to: call, caller)

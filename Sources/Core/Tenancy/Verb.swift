@@ -22,7 +22,7 @@ public enum Verb: String, Sendable, CaseIterable {
     }
 
     /// The verbs that an invocation may use.
-    public static let callable: [Verb] = [.get, .post, .put, .patch, .delete]
+    public static let callable: [Verb] = [.get, .post, .put, .patch, .delete, .options, .head]
 
     /// The mask of all verbs that an invocation may use.
     public static let allMask = callable.reduce(0) { $0 | $1.mask }
