@@ -70,10 +70,7 @@ public struct Accounts: Sendable {
     /// for a wrong password, so that nobody learns from the time who has an account.
     /// - Parameter adminsOnly: whether anybody else is as good as unknown.
     public func authenticate(email: String, password: String, adminsOnly: Bool = false) async throws -> Account? {
-        let rows = try await catalog.database.tenant(tenant).read { [tenant] sql in
-            try sql.query(Self.findByEmail, tenant.rawValue, email)
-        }
-        let found = try rows.first.map { try Self.account($0) }
+        let found = try await findByName(email)
         let hash = found?.passwordHash ?? Self.nobodysHash
         let fits = try await offPool { Password.verify(password, against: hash) }
         guard let account = found?.account, fits, account.isActive, account.isAdmin || !adminsOnly else { return nil }
@@ -81,6 +78,25 @@ public struct Accounts: Sendable {
             _ = try sql.execute(Self.noteLogin, tenant.rawValue, account.id)
         }
         return account
+    }
+
+    /// The active account with this email or user name and this password, for a call that brings them along; nil where there
+    /// is none. It is no sign-in, so none is noted, and a password that was right a moment ago is not hashed again.
+    public func recognise(email: String, password: String) async throws -> Account? {
+        let found = try await findByName(email)
+        let hash = found?.passwordHash ?? Self.nobodysHash
+        if !catalog.recentPasswords.knows(password, for: hash) {
+            guard try await offPool({ Password.verify(password, against: hash) }), found != nil else { return nil }
+            catalog.recentPasswords.remember(password, for: hash)
+        }
+        return found.flatMap { $0.account.isActive ? $0.account : nil }
+    }
+
+    private func findByName(_ name: String) async throws -> (account: Account, passwordHash: String)? {
+        let rows = try await catalog.database.tenant(tenant).read { [tenant] sql in
+            try sql.query(Self.findByEmail, tenant.rawValue, name)
+        }
+        return try rows.first.map { try Self.account($0) }
     }
 
     /// Sets the password of the account with this email; false where there is none.

@@ -73,12 +73,16 @@ public struct Apps: Sendable {
             try drafts.map { draft in
                 let key = RandomSecret.apiKey()
                 let app = draft.app
-                let row = try sql.query(
-                    Self.create, tenant.rawValue, app.name, app.description, app.isActive, sha256(key), app.role
-                ).first
-                guard let id = try row?.decode(Int64.self) else { throw ServiceError(500, "The app was not stored.") }
-                _ = try sql.execute(Self.noteMaker, tenant.rawValue, id, account)
-                return (try store(draft, id, over: [], account, sql, ring), key)
+                return try Self.naming(app.name) {
+                    let row = try sql.query(
+                        Self.create, tenant.rawValue, app.name, app.description, app.isActive, sha256(key), app.role
+                    ).first
+                    guard let id = try row?.decode(Int64.self) else {
+                        throw ServiceError(500, "The app was not stored.")
+                    }
+                    _ = try sql.execute(Self.noteMaker, tenant.rawValue, id, account)
+                    return (try store(draft, id, over: [], account, sql, ring), key)
+                }
             }
         }
     }
@@ -95,7 +99,8 @@ public struct Apps: Sendable {
                 guard try !sql.query(Self.lock, tenant.rawValue, id).isEmpty,
                     let old = try Self.records(sql, tenant, id, ring).first
                 else { throw ServiceError.missingRecord(id) }
-                return try store(try change(old), id, over: old.lookups, account, sql, ring)
+                let new = try change(old)
+                return try Self.naming(new.app.name) { try store(new, id, over: old.lookups, account, sql, ring) }
             }
         }
     }
@@ -113,13 +118,8 @@ public struct Apps: Sendable {
     private func write<T: Sendable>(
         _ body: @escaping @Sendable (borrowing SQLSession, SecretKeyRing) throws -> T
     ) async throws -> T {
-        let result: T
-        do {
-            result = try await catalog.database.tenant(tenant).transaction { [ring = catalog.keyRing] sql in
-                try body(sql, ring)
-            }
-        } catch let error as DatabaseError {
-            throw Self.explained(error)
+        let result = try await catalog.database.tenant(tenant).transaction { [ring = catalog.keyRing] sql in
+            try body(sql, ring)
         }
         await catalog.changed(tenant)
         return result
@@ -161,12 +161,21 @@ public struct Apps: Sendable {
         }
     }
 
-    private static func explained(_ error: DatabaseError) -> any Error {
+    /// Runs the statements for one record; what they violate is explained with the record's name.
+    private static func naming<T>(_ name: String, _ body: () throws -> T) throws -> T {
+        do {
+            return try body()
+        } catch let error as DatabaseError {
+            throw explained(error, name)
+        }
+    }
+
+    private static func explained(_ error: DatabaseError, _ name: String) -> any Error {
         switch error.code {
         case .uniqueViolation where error.constraint?.hasPrefix("lookup") == true:
             ServiceError.badRequest("A lookup of this name exists already. Choose another name.")
         case .uniqueViolation:
-            ServiceError.badRequest("An app of this name exists already. Choose another name.")
+            ServiceError.badRequest("An app named '\(name)' exists already. Choose another name.")
         case .foreignKeyViolation: ServiceError.badRequest("'role_id' names a role that does not exist.")
         default: error
         }

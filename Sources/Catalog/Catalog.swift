@@ -16,6 +16,7 @@ public final class Catalog: Service, Sendable {
     let logger: Logger
     private let clock = ContinuousClock()
     private let cache = Mutex(CatalogCache())
+    let recentPasswords = RecentPasswords()
 
     /// How old the last look at the list of changes may be.
     private static let freshness = Duration.milliseconds(500)

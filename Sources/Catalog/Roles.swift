@@ -101,14 +101,18 @@ public struct Roles: Sendable {
     public func create(_ records: [Record], by account: Int64?) async throws -> [Record] {
         try await write { sql, ring in
             try records.map { record in
-                let row = try sql.query(
-                    Self.create, tenant.rawValue, record.name, record.description, record.isActive, account
-                ).first
-                guard let id = try row?.decode(Int64.self) else { throw ServiceError(500, "The role was not stored.") }
-                var old = Record()
-                old.id = id
-                try writeRows(of: record, over: old, account, sql, ring)
-                return try Self.stored(id, sql, tenant, ring)
+                try Self.naming(record.name) {
+                    let row = try sql.query(
+                        Self.create, tenant.rawValue, record.name, record.description, record.isActive, account
+                    ).first
+                    guard let id = try row?.decode(Int64.self) else {
+                        throw ServiceError(500, "The role was not stored.")
+                    }
+                    var old = Record()
+                    old.id = id
+                    try writeRows(of: record, over: old, account, sql, ring)
+                    return try Self.stored(id, sql, tenant, ring)
+                }
             }
         }
     }
@@ -127,10 +131,12 @@ public struct Roles: Sendable {
                 }
                 let old = try Self.stored(id, sql, tenant, ring)
                 let new = try change(old)
-                try sql.execute(
-                    Self.update, tenant.rawValue, id, new.name, new.description, new.isActive, account)
-                try writeRows(of: new, over: old, account, sql, ring)
-                return try Self.stored(id, sql, tenant, ring)
+                return try Self.naming(new.name) {
+                    try sql.execute(
+                        Self.update, tenant.rawValue, id, new.name, new.description, new.isActive, account)
+                    try writeRows(of: new, over: old, account, sql, ring)
+                    return try Self.stored(id, sql, tenant, ring)
+                }
             }
         }
     }
@@ -148,13 +154,8 @@ public struct Roles: Sendable {
     private func write<T: Sendable>(
         _ body: @escaping @Sendable (borrowing SQLSession, SecretKeyRing) throws -> T
     ) async throws -> T {
-        let result: T
-        do {
-            result = try await catalog.database.tenant(tenant).transaction { [ring = catalog.keyRing] sql in
-                try body(sql, ring)
-            }
-        } catch let error as DatabaseError {
-            throw Self.explained(error)
+        let result = try await catalog.database.tenant(tenant).transaction { [ring = catalog.keyRing] sql in
+            try body(sql, ring)
         }
         await catalog.changed(tenant)
         return result
@@ -236,12 +237,21 @@ public struct Roles: Sendable {
         return found
     }
 
-    private static func explained(_ error: DatabaseError) -> any Error {
+    /// Runs the statements for one record; what they violate is explained with the record's name.
+    private static func naming<T>(_ name: String, _ body: () throws -> T) throws -> T {
+        do {
+            return try body()
+        } catch let error as DatabaseError {
+            throw explained(error, name)
+        }
+    }
+
+    private static func explained(_ error: DatabaseError, _ name: String) -> any Error {
         switch error.code {
         case .uniqueViolation where error.constraint?.hasPrefix("lookup") == true:
             ServiceError.badRequest("A lookup of this name exists already. Choose another name.")
         case .uniqueViolation:
-            ServiceError.badRequest("A role of this name exists already. Choose another name.")
+            ServiceError.badRequest("A role named '\(name)' exists already. Choose another name.")
         case .foreignKeyViolation: ServiceError.badRequest("'service_id' names a service that does not exist.")
         default: error
         }

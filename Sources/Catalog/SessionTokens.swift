@@ -21,6 +21,8 @@ public struct SessionTokens: Sendable {
         public let generation: Int32
         public let issued: Date
         public let expires: Date
+        /// For how long it was issued; one that replaces it is good as long.
+        public let lifetime: TimeInterval
     }
 
     /// Why a token is refused.
@@ -36,6 +38,8 @@ public struct SessionTokens: Sendable {
         var born: Int64
         /// Tokens of before have none: they are of the first password that a program with generations knows.
         var gen: Int32?
+        /// Missing where it is ``SessionTokens/lifetime``.
+        var ttl: Double?
         var iat: Double
         var exp: Double
 
@@ -58,14 +62,17 @@ public struct SessionTokens: Sendable {
     }
 
     /// A token for an account, and when it expires.
+    /// - Parameter lifetime: for how long it is good, up to the refresh window.
     public func issue(
-        tenant: String, created: Timestamp, account: Account, now: Date
+        tenant: String, created: Timestamp, account: Account, lifetime: TimeInterval = Self.lifetime, now: Date
     ) async throws -> (token: String, expires: Date) {
-        let expires = Date(timeIntervalSince1970: (now.timeIntervalSince1970 + Self.lifetime).rounded(.down))
+        let lifetime = min(lifetime, Self.refreshWindow)
+        let expires = Date(timeIntervalSince1970: (now.timeIntervalSince1970 + lifetime).rounded(.down))
         let payload = Payload(
             iss: Self.issuer, sub: String(account.id),
             jti: JobID(milliseconds: UInt64(now.timeIntervalSince1970 * 1000)).description, tenant: tenant,
-            born: created.microseconds, gen: account.tokenGeneration, iat: now.timeIntervalSince1970.rounded(.down),
+            born: created.microseconds, gen: account.tokenGeneration,
+            ttl: lifetime == Self.lifetime ? nil : lifetime, iat: now.timeIntervalSince1970.rounded(.down),
             exp: expires.timeIntervalSince1970)
         return (try await keys.sign(payload, kid: newest), expires)
     }
@@ -81,7 +88,7 @@ public struct SessionTokens: Sendable {
         let claims = Claims(
             id: id, tenant: tenant, tenantCreated: Timestamp(microseconds: payload.born), account: account,
             generation: payload.gen ?? 0, issued: Date(timeIntervalSince1970: payload.iat),
-            expires: Date(timeIntervalSince1970: payload.exp))
+            expires: Date(timeIntervalSince1970: payload.exp), lifetime: payload.ttl ?? Self.lifetime)
         guard now < claims.expires || expired && now < claims.issued.addingTimeInterval(Self.refreshWindow) else {
             throw .expired
         }

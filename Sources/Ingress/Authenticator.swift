@@ -10,34 +10,40 @@ struct Authenticator: Sendable {
 
     /// The tenant, app, user and role of a call.
     /// - Throws: ``ServiceError`` 400 without credentials, 401 for unknown or expired ones, 403 for what is switched off.
-    func caller(of request: ServiceRequest, requestID: String, trace: TraceContext) async throws -> Caller {
-        let key = Self.key(of: request)
-        let token = Self.token(of: request)
+    func caller(
+        of request: ServiceRequest, with given: Credentials, requestID: String, trace: TraceContext
+    ) async throws -> Caller {
         let isSession = ["user/session", "system/admin/session"].contains("\(request.service)/\(request.resource)")
+        let mayBeExpired = isSession && request.verb == .put
         var caller: Caller
-        if let key {
+        if let key = given.key {
             caller = try await self.caller(key: key, requestID: requestID, trace: trace)
-        } else if let token {
-            // The token names the tenant.
-            let claims = try await claims(token, mayBeExpired: isSession && request.verb == .put)
-            caller = Caller(
-                tenant: try await tenant(named: claims.tenant), session: Session(tenant: TenantID(rawValue: 0)),
-                requestID: requestID, trace: trace)
-            caller.session.tenant = caller.tenant.id
-        } else if isSession {
-            caller = Caller(
-                tenant: try await namedTenant(request), session: Session(tenant: TenantID(rawValue: 0)),
-                requestID: requestID, trace: trace)
-            caller.session.tenant = caller.tenant.id
         } else {
-            throw ServiceError.badRequest(
-                "No session token (JWT) or API Key detected in request. Please send in X-DreamFactory-Session-Token and/or"
-                    + " X-DreamFactory-API-Key request header.")
+            let tenant: TenantSnapshot
+            if let token = given.token {
+                // The token names the tenant.
+                tenant = try await self.tenant(named: claims(token, mayBeExpired: mayBeExpired).tenant)
+            } else if isSession || given.basic != nil {
+                tenant = try await namedTenant(request)
+            } else {
+                throw ServiceError.badRequest(
+                    "No session token (JWT) or API Key detected in request. Please send in X-DreamFactory-Session-Token"
+                        + " and/or X-DreamFactory-API-Key request header.")
+            }
+            caller = Caller(
+                tenant: tenant, session: Session(tenant: tenant.id), requestID: requestID, trace: trace)
         }
         guard !caller.tenant.suspended else {
             throw ServiceError.forbidden("This tenant is suspended. Its operator can resume it.")
         }
-        if let token { try await identify(&caller, token, mayBeExpired: isSession && request.verb == .put) }
+        if let token = given.token {
+            try await identify(&caller, token, mayBeExpired: mayBeExpired)
+        } else if let basic = given.basic {
+            let account = try await platform.catalog.accounts(caller.tenant.id)
+                .recognise(email: basic.email, password: basic.password)
+            guard let account else { throw ServiceError.unauthorized("Invalid credentials supplied.") }
+            take(account, &caller)
+        }
         return caller
     }
 
@@ -72,6 +78,10 @@ struct Authenticator: Sendable {
         }
         caller.claims = claims
         caller.session.token = token
+        take(account, &caller)
+    }
+
+    private func take(_ account: Account, _ caller: inout Caller) {
         caller.session.user = account.sessionUser
         caller.session.role = caller.tenant.role(
             of: account, with: caller.session.appID.flatMap { caller.tenant.apps[$0] })
@@ -116,27 +126,5 @@ struct Authenticator: Sendable {
             host.hasSuffix("." + tenantDomain.lowercased())
         else { return nil }
         return String(host.prefix { $0 != "." })
-    }
-
-    /// `?api_key`, else the header (dreamfactory.md §9.1).
-    private static func key(of request: ServiceRequest) -> String? {
-        let key =
-            Query.value("api_key", in: request.query) ?? request.header("x-dreamfactory-api-key")
-            ?? request.header("x-api-key")
-        return key.flatMap { $0.isEmpty ? nil : $0 }
-    }
-
-    /// The token of an `Authorization: Bearer TOKEN`, whose scheme may be in any case (RFC 9110 §11.1).
-    static func bearer(_ authorization: String?) -> String? {
-        guard let authorization, authorization.lowercased().hasPrefix("bearer ") else { return nil }
-        return String(authorization.dropFirst(7).trimming { $0 == " " })
-    }
-
-    /// `Authorization: Bearer`, else the header, else the query.
-    private static func token(of request: ServiceRequest) -> String? {
-        var token = bearer(request.header("authorization"))
-        token = token ?? request.header("x-dreamfactory-session-token")
-        token = token ?? Query.value("session_token", in: request.query)
-        return token.flatMap { $0.isEmpty ? nil : $0 }
     }
 }

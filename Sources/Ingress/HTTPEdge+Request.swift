@@ -34,9 +34,7 @@ extension HTTPEdge {
     /// - Throws: ``ServiceError`` 413, 503 when the process stops; ``ClientFault``.
     func body(of request: Request, limit: Int, _ context: EdgeContext) async throws -> [UInt8] {
         let limit = min(limit, options.largestBody)
-        let tooLarge = ServiceError(
-            413, "The body is larger than this tenant's limit of \(limit) bytes (max_body_bytes).",
-            context: [("limit", .string("max_body_bytes"))])
+        let tooLarge = ServiceError.tooLargeBody(limit)
         let announced = request.headers[.contentLength].flatMap { Int($0) }
         if let announced, announced > limit { throw tooLarge }
         if request.headers[.expect] != nil {
@@ -97,5 +95,13 @@ extension HTTPEdge {
         return Response(
             status: HTTPResponse.Status(code: answer.status), headers: fields,
             body: answer.stream.map(body) ?? ResponseBody(byteBuffer: ByteBuffer(bytes: answer.body)))
+    }
+}
+
+extension ServiceError {
+    static func tooLargeBody(_ limit: Int) -> ServiceError {
+        ServiceError(
+            413, "The body is larger than this tenant's limit of \(limit) bytes (max_body_bytes).",
+            context: [("limit", .string("max_body_bytes"))])
     }
 }

@@ -148,12 +148,7 @@ struct HTTPEdge: HTTPResponder {
         guard !call.service.isEmpty else {
             throw ServiceError.badRequest("Name a service: /api/v2/{service}[/{resource}].")
         }
-        let caller = try await Authenticator(platform: platform, tenantDomain: options.tenantDomain)
-            .caller(of: call, requestID: origin.requestID, trace: origin.trace)
-        let target = try platform.target(of: call, caller)
-        try AbsentFeatures.check(call)
-        call.body = try await body(of: request, limit: caller.tenant.quotas.maxBodyBytes, context)
-        try checkBody(call)
+        let (caller, target) = try await admit(&call, request, origin, context)
         switch target {
         case .builtIn:
             // It was authorised as what it is, and is answered as a GET whose body stays here (RFC 9110 §9.3.2).
@@ -166,6 +161,44 @@ struct HTTPEdge: HTTPResponder {
         case .script(let service):
             return try await Acceptance(platform: platform).answer(call, service, caller)
         }
+    }
+
+    /// Who calls, and who answers. The body is read only for those who may call, but for credentials that are in it.
+    private func admit(
+        _ call: inout ServiceRequest, _ request: Request, _ origin: Origin, _ context: EdgeContext
+    ) async throws -> (Caller, Platform.Target) {
+        let authenticator = Authenticator(platform: platform, tenantDomain: options.tenantDomain)
+        let given = Credentials(call)
+        let known: (caller: Caller, target: Platform.Target)
+        do {
+            let caller = try await authenticator.caller(
+                of: call, with: given, requestID: origin.requestID, trace: origin.trace)
+            known = (caller, try platform.target(of: call, caller))
+        } catch let refusal as ServiceError {
+            // Nobody is known yet, or not enough of them: what is read for that is small.
+            guard [400, 403].contains(refusal.status), given.mayBeCompleted(by: call),
+                request.headers[.contentLength].flatMap({ Int($0) }) ?? 0 <= Credentials.largestBody
+            else { throw refusal }
+            call.body = try await body(of: request, limit: Credentials.largestBody, context)
+            let completed = given.completed(by: call)
+            guard completed != given else { throw refusal }
+            let caller = try await authenticator.caller(
+                of: call, with: completed, requestID: origin.requestID, trace: origin.trace)
+            let target = try platform.target(of: call, caller)
+            try AbsentFeatures.check(call)
+            let limit = caller.tenant.quotas.maxBodyBytes
+            guard call.body.count <= limit else { throw ServiceError.tooLargeBody(limit) }
+            try checkBody(call)
+            return (caller, target)
+        }
+        try AbsentFeatures.check(call)
+        call.body = try await body(of: request, limit: known.caller.tenant.quotas.maxBodyBytes, context)
+        try checkBody(call)
+        let completed = given.completed(by: call)
+        guard completed != given else { return known }
+        let caller = try await authenticator.caller(
+            of: call, with: completed, requestID: origin.requestID, trace: origin.trace)
+        return (caller, try platform.target(of: call, caller))
     }
 
     /// `/operator/…`
@@ -185,7 +218,7 @@ struct HTTPEdge: HTTPResponder {
             throw .notFound("The operator plane is off: set OPERATOR_TOKEN to switch it on.")
         }
         // Hashes first: comparing them tells nothing about the token's bytes.
-        guard let given = Authenticator.bearer(request.headers[.authorization]), sha256(given) == sha256(expected)
+        guard let given = Credentials.bearer(request.headers[.authorization]), sha256(given) == sha256(expected)
         else { throw .unauthorized("Send the operator token as 'Authorization: Bearer TOKEN'.") }
     }
 

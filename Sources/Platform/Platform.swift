@@ -91,6 +91,16 @@ public struct Platform: Sendable {
             guard session.user != nil || session.appID != nil else {
                 throw .unauthorized("Unauthorized. User is not authenticated.")
             }
+            guard session.apiKey != nil else {
+                throw .badRequest(
+                    "No API Key provided. Send the key of an app in X-DreamFactory-API-Key or 'api_key': it has the role"
+                        + " that counts where a user has none.")
+            }
+            guard session.user != nil else {
+                throw .badRequest(
+                    "No session token (JWT) provided. Send one in X-DreamFactory-Session-Token or 'session_token': the"
+                        + " app of this API Key has no role of its own.")
+            }
             throw .forbidden("Role not found. A role may not be assigned to you or your application.")
         }
         guard session.role?.isActive != false else {

@@ -6,7 +6,7 @@ public enum CredentialMask {
     /// Headers whose values are credentials, or may be.
     private static let headerNames: Set<String> = [
         "authorization", "cookie", "proxy-authorization", "x-api-key", "x-dreamfactory-api-key",
-        "x-dreamfactory-session-token",
+        "x-dreamfactory-session-token", "x-dreamfactory-script-token",
     ]
 
     /// A header's value, `***` for a credential.
@@ -20,6 +20,16 @@ public enum CredentialMask {
         query.split(separator: "&").filter { pair in
             !names.contains(Query.decode(pair.prefix { $0 != "=" }, plusIsSpace: true))
         }.joined(separator: "&")
+    }
+
+    /// A body with `***` in the place of credentials, where it is a JSON object or a form that has them at its top.
+    public static func body(_ body: String, isForm: Bool) -> String {
+        guard names.contains(where: body.contains) else { return body }
+        if isForm { return query(body) }
+        guard let json = try? JSONText(checking: body), json.members.contains(where: { names.contains($0.key) }) else {
+            return body
+        }
+        return JSONText.object(json.members.map { ($0.key, names.contains($0.key) ? .string("***") : $0.value) }).text
     }
 
     /// A query with `***` in the place of credentials.

@@ -180,7 +180,8 @@ struct JobsService: BuiltInService {
         guard let request = try await payload(of: record, caller)?.request else {
             throw ServiceError.notFound("Job '\(record.id)' not found.")
         }
-        let text = String(validating: request.body, as: UTF8.self)
+        let isForm = request.header("content-type")?.lowercased().hasPrefix("application/x-www-form-urlencoded") == true
+        let text = String(validating: request.body, as: UTF8.self).map { CredentialMask.body($0, isForm: isForm) }
         return .object([
             ("method", .string(request.verb.rawValue)),
             ("service", .string(request.service)),

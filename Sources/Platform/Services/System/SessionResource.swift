@@ -52,11 +52,24 @@ struct SessionResource {
         guard let password = try fields.text("password", longest: 1024), !password.isEmpty else {
             throw ServiceError.badRequest("Login request is missing required password.")
         }
+        // What is wrong is said before anybody is signed in.
+        let lifetime = try lifetime(fields)
         let accounts = platform.catalog.accounts(caller.tenant.id)
         guard
             let account = try await accounts.authenticate(email: email, password: password, adminsOnly: adminsOnly)
         else { throw ServiceError.unauthorized("Invalid credentials supplied.") }
-        return try await issue(account, request, caller)
+        return try await issue(account, for: lifetime, request, caller)
+    }
+
+    /// How long the session is wanted: `duration` in seconds, or with `remember_me` as long as there is.
+    private func lifetime(_ fields: RecordFields) throws(ServiceError) -> TimeInterval {
+        let remembers = try fields.bool("remember_me") ?? false
+        let seconds = try fields.integer("duration") ?? 0
+        guard seconds >= 0 else {
+            throw .badRequest("'duration' must be a number of seconds, or 0 for the usual time.")
+        }
+        if seconds > 0 { return min(TimeInterval(seconds), SessionTokens.refreshWindow) }
+        return remembers ? SessionTokens.refreshWindow : SessionTokens.lifetime
     }
 
     /// A fresh token for an old one, which ends.
@@ -64,14 +77,15 @@ struct SessionResource {
         let claims = try claims(of: caller)
         let account = try await account(claims.account, caller)
         try await platform.catalog.accounts(caller.tenant.id).revoke(token: claims.id, expires: Self.end(of: claims))
-        return try await issue(account, request, caller)
+        return try await issue(account, for: claims.lifetime, request, caller)
     }
 
     private func issue(
-        _ account: Account, _ request: ServiceRequest, _ caller: Caller
+        _ account: Account, for lifetime: TimeInterval, _ request: ServiceRequest, _ caller: Caller
     ) async throws -> ServiceResponse {
         let (token, expires) = try await platform.tokens.issue(
-            tenant: caller.tenant.name, created: caller.tenant.createdAt, account: account, now: Date())
+            tenant: caller.tenant.name, created: caller.tenant.createdAt, account: account, lifetime: lifetime,
+            now: Date())
         return .json(view(account, token, expires, request, caller))
     }
 
