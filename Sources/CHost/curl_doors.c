@@ -1,6 +1,8 @@
 #include "curl_doors.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
+#include <sys/socket.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void start(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
@@ -49,4 +51,26 @@ CURL *host_curl_next_ended(CURLM *multi, CURLcode *result) {
         return message->easy_handle;
     }
     return NULL;
+}
+
+CURLcode host_curl_set_open(CURL *handle, host_curl_open open) {
+    return curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, open);
+}
+
+const unsigned char *host_curl_address(const struct curl_sockaddr *address, size_t *length) {
+    // libcurl keeps room for any address behind the one that it names.
+    const void *place = &address->addr;
+    if (address->family == AF_INET && address->addrlen >= sizeof(struct sockaddr_in)) {
+        *length = 4;
+        return (const unsigned char *)&((const struct sockaddr_in *)place)->sin_addr;
+    }
+    if (address->family == AF_INET6 && address->addrlen >= sizeof(struct sockaddr_in6)) {
+        *length = 16;
+        return (const unsigned char *)&((const struct sockaddr_in6 *)place)->sin6_addr;
+    }
+    return NULL;
+}
+
+curl_socket_t host_curl_socket(const struct curl_sockaddr *address) {
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }

@@ -11,6 +11,31 @@ public struct HTTPCall: Sendable {
     public var timeout: Duration
     /// How many bytes the answer may have, its headers and body together.
     public var replyLimit: Int
+    /// What this answer and others may hold together while they arrive; nil for no such limit.
+    public var allowance: ByteAllowance?
+    /// How the connection is made.
+    public var connection = Connection()
+    /// The encodings that are asked for and undone, such as `gzip`, or empty for all that are known; nil leaves the body as
+    /// it comes. ``replyLimit`` counts what comes out.
+    public var decoding: String?
+
+    /// How a call's connection is made.
+    public struct Connection: Sendable, Hashable {
+        /// For the look-up, the connection and TLS; nil for as long as the call may take.
+        public var timeout: Duration?
+        /// Whether the server's certificate must be signed by an authority that the system trusts.
+        public var verifiesPeer = true
+        /// Whether the certificate must be one for the URL's host.
+        public var verifiesHost = true
+        /// The oldest version of TLS; nil for libcurl's own choice.
+        public var oldestTLS: TLSVersion?
+        /// 4 or 6; nil for both.
+        public var ipVersion: Int?
+
+        public enum TLSVersion: Sendable, Hashable { case v1_2, v1_3 }
+
+        public init() {}
+    }
 
     public init(
         method: String = "GET", url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],

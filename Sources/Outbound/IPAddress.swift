@@ -11,6 +11,12 @@ public struct IPAddress: Sendable, Hashable {
     /// The leading bytes; those that are missing are nought.
     init(v6 start: [UInt8]) { bytes = Array((start + [UInt8](repeating: 0, count: 16)).prefix(16)) }
 
+    /// Four or sixteen bytes; nil for any other number.
+    init?(network bytes: UnsafeBufferPointer<UInt8>) {
+        guard bytes.count == 4 || bytes.count == 16 else { return nil }
+        self.bytes = Array(bytes)
+    }
+
     /// Nil for what is not the usual form of an address: `192.0.2.1`, `2001:db8::1`.
     public init?(_ text: String) {
         var v4 = in_addr()

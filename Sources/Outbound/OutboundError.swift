@@ -21,6 +21,8 @@ public struct OutboundError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let cancelled = Code("cancelled")
         /// The connection broke, or what came over it is no whole HTTP answer; the request may have been served.
         public static let protocolError = Code("protocolError")
+        /// An address that a tenant's call may not be dialled at, or a redirect that is not followed.
+        public static let refused = Code("refused")
         public static let other = Code("other")
     }
 
@@ -47,7 +49,7 @@ extension OutboundError {
                 .couldNotConnect
             case CURLE_OPERATION_TIMEDOUT: .timedOut
             // Our callbacks refuse bytes for one reason only.
-            case CURLE_WRITE_ERROR: .tooLarge
+            case CURLE_WRITE_ERROR, CURLE_FILESIZE_EXCEEDED: .tooLarge
             // The scheme was checked before: an unsupported protocol is an answer in HTTP/0.9, or none in HTTP at all.
             case CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE,
                 CURLE_RECV_ERROR, CURLE_SEND_ERROR:

@@ -12,7 +12,17 @@ final class Transfer: @unchecked Sendable {
     private let headerLines: UnsafeMutablePointer<curl_slist>?
     private let limit: Int
     private var receivedBytes = 0
+    private var headerBytes = 0
+    private let allowance: ByteAllowance?
+    /// What it has of the allowance, until it goes.
+    private var allowedBytes = 0
+    /// For the headers alone, those of interim answers included: each costs more to keep than its bytes.
+    private static let headerLimit = 256 << 10
     private var reply = HTTPReply(status: 0, headers: [], body: [])
+    /// Judges the addresses that are dialled; nil lets all be.
+    private let addressGuard: AddressGuard?
+    /// Why an address was not dialled.
+    private var refusal: String?
     /// Where the body goes piece by piece; nil keeps it for the reply.
     private let pieces: AsyncThrowingStream<[UInt8], any Error>.Continuation?
     private let continuation = Mutex<CheckedContinuation<HTTPReply, any Error>?>(nil)
@@ -22,20 +32,26 @@ final class Transfer: @unchecked Sendable {
 
     /// - Throws: ``OutboundError`` for a call that can not be sent as it is.
     init(
-        _ call: HTTPCall, pieces: AsyncThrowingStream<[UInt8], any Error>.Continuation? = nil
+        _ call: HTTPCall, guardedBy addressGuard: AddressGuard? = nil,
+        pieces: AsyncThrowingStream<[UInt8], any Error>.Continuation? = nil
     ) throws(OutboundError) {
         try call.check()
+        self.addressGuard = addressGuard
         self.pieces = pieces
         guard let handle = curl_easy_init() else { throw OutboundError(.other, "libcurl has no handle to give.") }
         self.handle = handle
         headerLines = Self.lines(for: call).reduce(nil) { curl_slist_append($0, $1) }
         limit = call.replyLimit
+        allowance = call.allowance
         deadline = ContinuousClock.now + min(call.timeout, Self.longestTime)
-        let refused = (request(call) + surroundings() + callbacks()).first { $0 != CURLE_OK }
+        let refused = (request(call) + surroundings() + connection(call.connection) + callbacks()).first {
+            $0 != CURLE_OK
+        }
         if let refused { throw OutboundError(refused) }
     }
 
     deinit {
+        allowance?.give(allowedBytes)
         curl_easy_cleanup(handle)
         curl_slist_free_all(headerLines)
     }
@@ -77,7 +93,13 @@ final class Transfer: @unchecked Sendable {
 
     /// What a transfer that libcurl has ended comes to.
     func outcome(_ result: CURLcode) -> Result<HTTPReply, OutboundError> {
-        guard result == CURLE_OK else { return .failure(OutboundError(result)) }
+        guard result == CURLE_OK else {
+            // libcurl only knows that there was no connection.
+            if let refusal, result == CURLE_COULDNT_CONNECT {
+                return .failure(OutboundError(.refused, "It leads to \(refusal)."))
+            }
+            return .failure(OutboundError(result))
+        }
         host_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &reply.status)
         return .success(reply)
     }
@@ -111,6 +133,7 @@ extension Transfer {
                 set.append(host_curl_set_pointer(handle, CURLOPT_COPYPOSTFIELDS, start))
             }
         }
+        if let encodings = call.decoding { set.append(host_curl_set_text(handle, CURLOPT_ACCEPT_ENCODING, encodings)) }
         if call.method == "HEAD" { set.append(host_curl_set_long(handle, CURLOPT_NOBODY, 1)) }
         return set
     }
@@ -127,6 +150,51 @@ extension Transfer {
             // resolver gives up.
             host_curl_set_long(handle, CURLOPT_QUICK_EXIT, 1),
         ]
+    }
+
+    private func connection(_ wanted: HTTPCall.Connection) -> [CURLcode] {
+        var set = [
+            host_curl_set_long(handle, CURLOPT_SSL_VERIFYPEER, wanted.verifiesPeer ? 1 : 0),
+            host_curl_set_long(handle, CURLOPT_SSL_VERIFYHOST, wanted.verifiesHost ? 2 : 0),
+        ]
+        if let timeout = wanted.timeout {
+            let milliseconds = min(timeout, Self.longestTime) / .milliseconds(1)
+            set.append(host_curl_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, Int(max(milliseconds, 1))))
+        }
+        if let version = wanted.oldestTLS {
+            let number = version == .v1_3 ? CURL_SSLVERSION_TLSv1_3 : CURL_SSLVERSION_TLSv1_2
+            set.append(host_curl_set_long(handle, CURLOPT_SSLVERSION, Int(number)))
+        }
+        if let version = wanted.ipVersion {
+            let number = version == 4 ? CURL_IPRESOLVE_V4 : CURL_IPRESOLVE_V6
+            set.append(host_curl_set_long(handle, CURLOPT_IPRESOLVE, Int(number)))
+        }
+        guard addressGuard != nil else { return set }
+        return set + [
+            // A connection that is used again is not judged again, and what one tenant has learnt or made (an address, a
+            // TLS session that was not verified) is nobody else's.
+            host_curl_set_long(handle, CURLOPT_FRESH_CONNECT, 1),
+            host_curl_set_long(handle, CURLOPT_FORBID_REUSE, 1),
+            host_curl_set_long(handle, CURLOPT_SSL_SESSIONID_CACHE, 0),
+            host_curl_set_long(handle, CURLOPT_DNS_CACHE_TIMEOUT, 0),
+            host_curl_set_pointer(handle, CURLOPT_OPENSOCKETDATA, Unmanaged.passUnretained(self).toOpaque()),
+            host_curl_set_open(handle) { context, _, address in
+                guard let context, let address else { return CURL_SOCKET_BAD }
+                let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+                return transfer.permits(address) ? host_curl_socket(address) : CURL_SOCKET_BAD
+            },
+        ]
+    }
+
+    private func permits(_ address: UnsafePointer<curl_sockaddr>) -> Bool {
+        var length = 0
+        let bytes = host_curl_address(address, &length)
+        guard let ip = IPAddress(network: UnsafeBufferPointer(start: bytes, count: bytes == nil ? 0 : length)) else {
+            refusal = "what is no address of the Internet"
+            return false
+        }
+        refusal = addressGuard?.refusal(of: ip) ?? refusal
+        return addressGuard?.permits(ip) ?? true
     }
 
     private func callbacks() -> [CURLcode] {
@@ -150,21 +218,24 @@ extension Transfer {
     /// - Returns: `count`; any other number ends the transfer.
     private static func take(
         _ bytes: UnsafeMutablePointer<CChar>?, _ count: Int, _ context: UnsafeMutableRawPointer?,
-        _ keep: (Transfer, UnsafeRawBufferPointer) -> Void
+        _ keep: (Transfer, UnsafeRawBufferPointer) -> Bool
     ) -> Int {
         guard let context else { return -1 }
         let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
         transfer.receivedBytes += count
-        guard transfer.receivedBytes <= transfer.limit else { return -1 }
-        keep(transfer, UnsafeRawBufferPointer(start: bytes, count: count))
-        return count
+        guard transfer.receivedBytes <= transfer.limit, transfer.allowance?.take(count) ?? true else { return -1 }
+        if transfer.allowance != nil { transfer.allowedBytes += count }
+        return keep(transfer, UnsafeRawBufferPointer(start: bytes, count: count)) ? count : -1
     }
 
-    private func takeBody(_ bytes: UnsafeRawBufferPointer) {
+    private func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
         if let pieces { pieces.yield(Array(bytes)) } else { reply.body.append(contentsOf: bytes) }
+        return true
     }
 
-    private func takeHeader(_ line: UnsafeRawBufferPointer) {
+    private func takeHeader(_ line: UnsafeRawBufferPointer) -> Bool {
+        headerBytes += line.count
+        guard headerBytes <= Self.headerLimit else { return false }
         if line.starts(with: "HTTP/".utf8) {
             // A new head: what came before it was an interim answer.
             reply.headers = []
@@ -182,5 +253,6 @@ extension Transfer {
             // The empty line.
             tellHead()
         }
+        return true
     }
 }

@@ -3,6 +3,7 @@ import Core
 import Execution
 import JobQueue
 import Logging
+import Outbound
 
 /// What stands behind `/api/v2`: from a session, a verb, a path and a payload to the service that answers. Ingresses and
 /// scripts come through the same door.
@@ -15,6 +16,8 @@ public struct Platform: Sendable {
     public let settings: PlatformSettings
     let logger: Logger
     let followers = LogFollowers()
+    /// Makes the calls of scripts that leave the installation.
+    let outside = GuardedClient()
 
     public init(
         catalog: Catalog, queue: JobQueue, waiters: JobWaiters, executor: ScriptExecutor, tokens: SessionTokens,

@@ -32,6 +32,15 @@ import Testing
             try JSONText(checking: #"{"egress":["api.example","10.0.0.0/8"],"min_tier":"B","weight":2.5}"#))
     }
 
+    @Test(arguments: [
+        ("{}", Quotas.Egress.platform), (#"{"egress":"platform"}"#, .platform), (#"{"egress":null}"#, .platform),
+        (#"{"egress":"none"}"#, .none),
+        (#"{"egress":["10.0.0.0/8","a.example"]}"#, .allow(["10.0.0.0/8", "a.example"])),
+    ])
+    func whereCallsMayGoIsRead(text: String, egress: Quotas.Egress) throws {
+        #expect(Quotas(json: try JSONText(checking: text)).egress == egress)
+    }
+
     @Test func aServiceLowersTheWallLimitAndNeverRaisesIt() throws {
         let lower = ScriptSettings(config: try JSONText(checking: #"{"wall_seconds":2.5}"#))
         #expect(lower.limits(Quotas(), asynchronous: false).wall == .seconds(2.5))

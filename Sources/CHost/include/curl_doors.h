@@ -20,3 +20,11 @@ CURLMcode host_curl_set_multi(CURLM *multi, CURLMoption option, long value);
 
 /// The handle of the next transfer that has ended, and how; NULL where none has.
 CURL *host_curl_next_ended(CURLM *multi, CURLcode *result);
+
+/// A function that opens the socket for an address that is about to be dialled, or gives CURL_SOCKET_BAD.
+typedef curl_socket_t (*host_curl_open)(void *context, curlsocktype purpose, struct curl_sockaddr *address);
+CURLcode host_curl_set_open(CURL *handle, host_curl_open open);
+/// The bytes of an IPv4 or IPv6 address in network order, `*length` of them; NULL for any other family.
+const unsigned char *host_curl_address(const struct curl_sockaddr *address, size_t *length);
+/// A socket for the address, closed on exec.
+curl_socket_t host_curl_socket(const struct curl_sockaddr *address);

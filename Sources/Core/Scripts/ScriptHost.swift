@@ -40,12 +40,15 @@ public struct APICall: Sendable {
     /// Query parameters beside those in `path`, not yet encoded.
     public var parameters: [(name: String, value: String)]
     public var body: [UInt8]
+    /// cURL options, by their names or by PHP's numbers, for a call that leaves the installation.
+    public var options: [(name: String, value: JSONText)]
     /// The payload's type where the harness knows it (an object is application/json); nil where the script gave text.
     public var contentType: String?
 
     public init(
         verb: String, path: String, headers: [(name: String, value: String)] = [],
-        parameters: [(name: String, value: String)] = [], body: [UInt8] = [], contentType: String? = nil
+        parameters: [(name: String, value: String)] = [], body: [UInt8] = [], contentType: String? = nil,
+        options: [(name: String, value: JSONText)] = []
     ) {
         self.verb = verb
         self.path = path
@@ -53,6 +56,7 @@ public struct APICall: Sendable {
         self.parameters = parameters
         self.body = body
         self.contentType = contentType
+        self.options = options
     }
 }
 

@@ -10,6 +10,17 @@ public struct Quotas: Sendable, Hashable {
     public var responseBytes = 10 << 20
     public var apiCalls = 1000
     public var callDepth = 8
+    public var egress = Egress.platform
+
+    /// Where calls of scripts may go that leave the installation.
+    public enum Egress: Sendable, Hashable {
+        /// Nowhere.
+        case none
+        /// To public addresses.
+        case platform
+        /// To public addresses, and to these hosts and networks.
+        case allow([String])
+    }
 
     public init() {}
 
@@ -36,6 +47,14 @@ public struct Quotas: Sendable, Hashable {
         integer("response_bytes", &responseBytes)
         integer("api_calls", &apiCalls)
         integer("call_depth", &callDepth)
+        // Null lifts nothing here: what is not public must be named.
+        if let value = given["egress"] {
+            if let entries = Self.egressEntries(value) {
+                egress = .allow(entries)
+            } else if value.string == "none" {
+                egress = .none
+            }
+        }
     }
 
     /// Why a quota object is not acceptable.
@@ -54,10 +73,10 @@ public struct Quotas: Sendable, Hashable {
                     throw Invalid(message: "Quota 'min_tier' must be \"A\", \"B\", \"C\" or null.")
                 }
             case "egress":
-                let isList = value.kind == .array && value.elements.allSatisfy { $0.kind == .string }
-                guard ["none", "platform"].contains(value.string) || isList else {
+                guard ["none", "platform"].contains(value.string) || egressEntries(value) != nil else {
                     throw Invalid(
-                        message: "Quota 'egress' must be \"none\", \"platform\" or a list of hosts and networks.")
+                        message: "Quota 'egress' must be \"none\", \"platform\" or a list of at most"
+                            + " \(mostEgressEntries) hosts and networks.")
                 }
             default: try checkNumber(key, value)
             }
@@ -66,6 +85,16 @@ public struct Quotas: Sendable, Hashable {
 
     /// The name of every quota, in alphabetical order.
     public static var keys: [String] { (Array(ranges.keys) + ["egress", "min_tier"]).sorted() }
+
+    /// The hosts and networks that an `egress` lists; nil where it is no list.
+    public static func egressEntries(_ egress: JSONText) -> [String]? {
+        guard egress.kind == .array else { return nil }
+        let entries = egress.elements
+        guard entries.count <= mostEgressEntries, entries.allSatisfy({ $0.kind == .string }) else { return nil }
+        return entries.compactMap(\.string)
+    }
+
+    private static let mostEgressEntries = 1000
 
     private static func checkNumber(_ key: String, _ value: JSONText) throws(Invalid) {
         guard let range = ranges[key] else {

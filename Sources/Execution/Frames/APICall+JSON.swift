@@ -60,7 +60,8 @@ extension APICall {
         }
         return APICall(
             verb: verb.uppercased(), path: path, headers: fields["headers"]?.texts ?? [],
-            parameters: fields["parameters"]?.texts ?? [], body: body, contentType: fields["content_type"]?.string)
+            parameters: fields["parameters"]?.texts ?? [], body: body, contentType: fields["content_type"]?.string,
+            options: fields["options"]?.members.map { (name: $0.key, value: $0.value) } ?? [])
     }
 }
 

@@ -17,6 +17,7 @@ require('https'), require('url'), require('querystring'), require('util'), requi
 const FRAMES = 3;
 const READY = 0, JOB = 1, API_REQUEST = 2, API_RESPONSE = 3, RESULT = 4, CHECK = 5;
 const TRACE_FRAMES = 32;
+const CURL_OPTION = /^(CURLOPT_\w+|\d+)$/i; // by name, or by PHP's number
 const NO_NETWORK = 'A script has no network of its own: use platform.api';
 
 // A script may replace globals; these, and what the harness needs afterwards is held here.
@@ -96,10 +97,13 @@ function makeAPI(send) {
     const given = options && typeof options === 'object' ? options : {};
     // An options object without either key is the header map itself.
     const both = 'headers' in given || 'parameters' in given;
+    const entries = Object.entries(given);
+    const rest = Object.fromEntries(entries.filter(([key]) => !CURL_OPTION.test(key)));
     const request = {
       verb: String(verb).toUpperCase(),
       path: String(path),
-      headers: flatten(both ? given.headers : given),
+      options: Object.fromEntries(entries.filter(([key]) => CURL_OPTION.test(key))),
+      headers: flatten(both ? given.headers : rest),
       parameters: flatten(both ? given.parameters : {}),
       ...bodyFields(payload),
     };

@@ -232,6 +232,7 @@ namespace Harness {
                 'id' => ++$this->count,
                 'verb' => strtoupper((string)$verb),
                 'path' => (string)$path,
+                'options' => (object)curlOptions($options),
                 'headers' => (object)headerMap((array)($options['headers'] ?? [])),
                 'parameters' => (object)flatten((array)($options['parameters'] ?? [])),
             ];
@@ -336,6 +337,13 @@ namespace Harness {
             $map[$name] = isset($map[$name]) ? "{$map[$name]}, $text" : $text;
         }
         return $map;
+    }
+
+    /** Those that are named by PHP's number, or by their name as a text. */
+    function curlOptions(array $options): array
+    {
+        $isOption = fn ($key) => is_int($key) || preg_match('/^(CURLOPT_|\d+$)/i', $key);
+        return array_filter($options, $isOption, ARRAY_FILTER_USE_KEY);
     }
 
     function flatten(array $values, ?string $prefix = null): array

@@ -17,6 +17,7 @@ import io
 import json
 import linecache
 import os
+import re
 import select
 import signal
 import socket
@@ -34,6 +35,7 @@ FRAMES = 3      # in a child: the job's frame socket (SOCK_STREAM), moved onto t
 RULES = 4       # in the zygote: the rules of a Landlock domain, where the kernel has them
 JOB, API_REQUEST, API_RESPONSE, RESULT, CHECK = 1, 2, 3, 4, 5
 TRACE_FRAMES = 32
+CURL_OPTION = re.compile(r"(CURLOPT_\w+|\d+)\Z", re.IGNORECASE).match  # by name, or by PHP's number
 NO_NETWORK = "A script has no network of its own: use platform.api"
 
 # A script may replace attributes of modules; what the harness needs afterwards is held here.
@@ -217,10 +219,12 @@ class API(dict):
     def call(self, verb, path, payload="", options=None):
         self.__dict__["_count"] += 1
         options = options or {}
+        curl = {str(key): value for key, value in options.items() if CURL_OPTION(str(key))}
+        options = {key: value for key, value in options.items() if not CURL_OPTION(str(key))}
         if "headers" not in options and "parameters" not in options:
             options = {"headers": options}  # without either key it is the header map itself
         request = {
-            "id": self._count, "verb": str(verb).upper(), "path": str(path),
+            "id": self._count, "verb": str(verb).upper(), "path": str(path), "options": curl,
             "headers": flatten(options.get("headers") or {}), "parameters": flatten(options.get("parameters") or {}),
         }
         request.update(body_fields(payload))

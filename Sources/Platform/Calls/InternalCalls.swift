@@ -3,12 +3,15 @@ import Core
 import Execution
 import JobQueue
 import Logging
+import Outbound
 
 /// What a script asks through `platform.api`: calls of the tenant's own services, with the script's session as requestor
 /// SCRIPT, within the caller's slot and deadline.
 struct InternalCalls: ScriptHost {
     let platform: Platform
     let call: ScriptCall
+    /// Of the script that asks.
+    let language: ScriptLanguage
     let log: @Sendable (LogLine) -> Void
 
     func log(_ line: LogLine) {
@@ -70,7 +73,14 @@ struct InternalCalls: ScriptHost {
                 429, "The scripts of this job have made all the platform.api calls that they may make (api_calls).",
                 context: [("limit", .string("api_calls"))])
         }
-        let request = try InternalPath(asked, publicURL: platform.settings.publicURL).request
+        var path = asked.path[...]
+        if InternalPath.isAbsolute(asked.path) {
+            let url = WebURL(asked.path)
+            let inner = url.flatMap { InternalPath.inside($0, platform.settings.publicURL) }
+            guard let inner else { return try await leave(asked, url) }
+            path = inner
+        }
+        let request = try InternalPath(asked, path: path).request
         // The catalogue may have moved on since the job began: a script sees what its caller would see now.
         guard let tenant = try await platform.catalog.tenant(call.caller.tenant.id) else {
             throw ServiceError.notFound("Could not find a service for \(request.service)")
@@ -103,6 +113,28 @@ struct InternalCalls: ScriptHost {
         job.start = ScriptSettings(config: service.config).delaySeconds.map { .after(.seconds($0)) }
         _ = try await platform.queue.enqueue(job)
         return JobView.accepted(job.id, status: .queued, isQueuedService: true)
+    }
+
+    /// Makes a call that leaves the installation. What is refused is named in the job's log.
+    private func leave(_ asked: APICall, _ url: WebURL?) async throws -> ServiceResponse {
+        guard call.budget.beginOutsideCall() else {
+            throw ServiceError(
+                429, "The scripts of this job have \(AttemptBudget.mostOutsideCalls) calls under way outside already.")
+        }
+        defer { call.budget.endOutsideCall() }
+        do {
+            guard let url else { throw ServiceError.notWeb }
+            // The rules of now, not of when the job began.
+            let quotas = try await platform.catalog.tenant(call.caller.tenant.id)?.quotas ?? call.caller.tenant.quotas
+            let response = try await OutsideCall(asked, to: url, by: call, language).answer(
+                platform.outside, under: EgressRules(quotas.egress), publicURL: platform.settings.publicURL)
+            return language.isLikeCurl && response.status >= 300 ? response.asCurlError : response
+        } catch let error as ServiceError {
+            if [400, 403].contains(error.status) {
+                log(LogLine(stream: .system, text: "\(asked.verb.prefix(20)) refused: \(error.message)"))
+            }
+            throw error
+        }
     }
 
     private func run(

@@ -1,25 +1,16 @@
 import Core
+import Outbound
 
 /// The path that a script gave to `platform.api`, as a request of one of the tenant's services (contract.md §10).
 struct InternalPath {
     let request: ServiceRequest
 
-    /// - Throws: ``ServiceError`` for an unknown verb, and for a URL that leaves the installation.
-    init(_ call: APICall, publicURL: String?) throws(ServiceError) {
+    /// - Parameter path: relative, or what ``inside(_:_:)`` says of an absolute one.
+    /// - Throws: ``ServiceError`` for an unknown verb, and for a path without a service.
+    init(_ call: APICall, path: Substring) throws(ServiceError) {
         guard let verb = Verb(rawValue: call.verb), Verb.callable.contains(verb) else {
             throw .badRequest(
                 "'\(call.verb)' is not a verb that platform.api knows. Use GET, POST, PUT, PATCH or DELETE.")
-        }
-        var path = Substring(call.path)
-        let start = call.path.prefix(8).lowercased()
-        if start.hasPrefix("http://") || start.hasPrefix("https://") {
-            guard let inner = Self.inside(call.path, publicURL) else {
-                throw ServiceError(
-                    501,
-                    "platform.api can not leave the installation in this version. Call a service of your own by its"
-                        + " name, such as platform.api.get('service/resource').")
-            }
-            path = inner
         }
         let parts = path.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         var segments = ServiceRequest.segments(of: parts.first ?? "")
@@ -48,14 +39,30 @@ struct InternalPath {
         "x-dreamfactory-script-token", "x-scriptorium-tenant",
     ]
 
-    /// The part of an absolute URL behind `/api/v2`, where it is one of this installation: below `PUBLIC_URL`, or at
-    /// `localhost` whatever its port. Such a URL is never dialled.
-    private static func inside(_ url: String, _ publicURL: String?) -> Substring? {
-        if let publicURL, url.hasPrefix(publicURL + "/") { return url.dropFirst(publicURL.count) }
-        guard let host = url.firstRange(of: "://").map({ url[$0.upperBound...] }) else { return nil }
-        let name = host.prefix { $0 != "/" && $0 != ":" }
-        guard url.hasPrefix("http://"), name == "localhost", let slash = host.firstIndex(of: "/") else { return nil }
-        let path = host[slash...]
-        return path.hasPrefix("/api/v2/") ? path : nil
+    /// Whether a path is an absolute URL, of whatever scheme.
+    static func isAbsolute(_ path: String) -> Bool {
+        guard let end = path.firstRange(of: "://")?.lowerBound, let first = path.first, first.isLetter else {
+            return false
+        }
+        return path[..<end].utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."):
+                true
+            default: false
+            }
+        }
+    }
+
+    /// The path and query of a URL of this installation: below `PUBLIC_URL`, or `/api/v2/` at `http://localhost`, whatever
+    /// its port. Such a URL is never dialled. Nil for any other.
+    static func inside(_ url: WebURL, _ publicURL: String?) -> Substring? {
+        let target = url.path + (url.query.map { "?\($0)" } ?? "")
+        if let own = publicURL.flatMap({ WebURL($0) }), url.hasSameOrigin(as: own) {
+            let base = own.path.hasSuffix("/") ? String(own.path.dropLast()) : own.path
+            if url.path == base || url.path.hasPrefix(base + "/") { return target.dropFirst(base.count) }
+        }
+        guard url.scheme == "http", url.hostName == "localhost" else { return nil }
+        return url.path == "/api/v2" || url.path.hasPrefix("/api/v2/") ? target[...] : nil
     }
 }

@@ -184,7 +184,7 @@ struct EventedRun {
             platform: PlatformView.json(of: call, platform.settings), limits: limits)
         let started = clock.now
         let report = await platform.executor.execute(
-            attempt, host: InternalCalls(platform: platform, call: call, log: log))
+            attempt, host: InternalCalls(platform: platform, call: call, language: script.language, log: log))
         cpu += report.cpu
         peakMemoryBytes = max(peakMemoryBytes, report.peakMemoryBytes)
         ScriptMetrics.ran(script.language, run: started.duration(to: clock.now), cpu: report.cpu)

@@ -1,4 +1,5 @@
 import Core
+import Outbound
 
 /// What an operator's request says of a tenant, checked; nil stands for what it does not say.
 struct TenantDraft {
@@ -25,6 +26,11 @@ struct TenantDraft {
             try quotas.map(Quotas.check)
         } catch {
             throw .badRequest(error.message)
+        }
+        for entry in quotas?["egress"].flatMap(Quotas.egressEntries) ?? [] {
+            if let complaint = EgressRules.complaint(about: entry) {
+                throw .badRequest("Quota 'egress': \(complaint).")
+            }
         }
     }
 

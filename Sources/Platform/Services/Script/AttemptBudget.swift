@@ -1,4 +1,5 @@
 import Core
+import Outbound
 import Synchronization
 
 /// What one attempt may use, its own script and those that it calls taken together.
@@ -8,11 +9,18 @@ final class AttemptBudget: Sendable {
         var logBytes: Int
         var isCut = false
         var number = 0
+        var outsideCalls = AttemptBudget.mostOutsideCalls
     }
+
+    /// How many calls that leave the installation may be under way at once.
+    static let mostOutsideCalls = 64
+    /// What the answers from outside may hold together while they arrive.
+    let outsideBytes: ByteAllowance
 
     private let left: Mutex<Left>
 
     init(_ limits: AttemptLimits) {
+        outsideBytes = ByteAllowance(limits.responseBytes * 2)
         left = Mutex(Left(calls: limits.apiCalls, logBytes: limits.logBytes))
     }
 
@@ -32,6 +40,17 @@ final class AttemptBudget: Sendable {
             return left.number
         }
     }
+
+    /// Whether one more call may leave the installation now; ``endOutsideCall()`` ends it.
+    func beginOutsideCall() -> Bool {
+        left.withLock { left in
+            guard left.outsideCalls > 0 else { return false }
+            left.outsideCalls -= 1
+            return true
+        }
+    }
+
+    func endOutsideCall() { left.withLock { $0.outsideCalls += 1 } }
 
     /// The line as it is kept; nil where the log is full. The first that is dropped leaves a word about it.
     func keep(_ line: LogLine) -> LogLine? {
