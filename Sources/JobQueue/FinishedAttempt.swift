@@ -10,9 +10,12 @@ public struct FinishedAttempt: Sendable {
     public var peakMemoryBytes: Int
     /// A sealed ``JobOutcome``; nil where there is no key to seal with.
     public var outcome: [UInt8]?
+    /// What its scripts have called, those that they called included.
+    public var children: [FinishedChild]
 
     public init(
-        job: ClaimedJob, worker: WorkerID, status: JobStatus, cpu: Duration, peakMemoryBytes: Int, outcome: [UInt8]?
+        job: ClaimedJob, worker: WorkerID, status: JobStatus, cpu: Duration, peakMemoryBytes: Int, outcome: [UInt8]?,
+        children: [FinishedChild] = []
     ) {
         self.job = job
         self.worker = worker
@@ -20,6 +23,7 @@ public struct FinishedAttempt: Sendable {
         self.cpu = cpu
         self.peakMemoryBytes = peakMemoryBytes
         self.outcome = outcome
+        self.children = children
     }
 }
 

@@ -7,6 +7,8 @@ public struct JobFilter: Sendable {
     public var service: String?
     public var app: Int64?
     public var account: Int64?
+    /// Only what this job's script has called.
+    public var parent: JobID?
     /// The earliest acceptance.
     public var since: Timestamp
     /// Before this one; nil for now.
@@ -21,11 +23,12 @@ public struct JobFilter: Sendable {
     }
 
     /// Whether nothing in its time is passed over.
-    var takesAll: Bool { status == nil && service == nil && app == nil && account == nil }
+    var takesAll: Bool { status == nil && service == nil && app == nil && account == nil && parent == nil }
 
     func takes(_ record: JobRecord) -> Bool {
         (status == nil || record.status == status) && (service == nil || record.service == service)
             && (app == nil || record.app == app) && (account == nil || record.account == account)
+            && (parent == nil || record.parent == parent)
     }
 }
 
@@ -72,12 +75,12 @@ extension JobQueue {
         "queue_list",
         """
         select j.id, j.created_at, j.tenant, j.app, j.account, j.service, j.service_id, j.method, j.asynchronous,
-            j.max_attempts, j.retry_of, j.run_at, j.summary, e.status, e.attempt, e.started_at, e.finished_at, e.cpu_us,
+            j.max_attempts, j.retry_of, j.parent, j.run_at, j.summary, e.status, e.attempt, e.started_at, e.finished_at, e.cpu_us,
             e.peak_memory, case when e.status in (2, 5) then e.response end, n.attempt, n.started_at, q.attempt, d.attempt,
             d.run_at
         from (
             select id, created_at, tenant, app, account, service, service_id, method, asynchronous, max_attempts, retry_of,
-                run_at, summary
+                parent, run_at, summary
             from job
             where tenant = current_tenant() and created_at >= $1::timestamptz and created_at <= $2::timestamptz
                 and (created_at, id) < ($2::timestamptz, $3::uuid)

@@ -39,15 +39,12 @@ extension JobQueue {
         var accepted: Set<JobID> = []
         // A process has one epoch at a time, two only around a fence.
         for (worker, batch) in Dictionary(grouping: attempts, by: \.worker) {
+            // Most have no children, and the shorter statement.
+            let hasChildren = batch.contains { !$0.children.isEmpty }
             let rows = try await repeating { isRepeat in
-                try await database.system.execute(
-                    SystemStatements.finish,
-                    [
-                        worker.rawValue, SQLArray(batch.map(\.job.id)), SQLArray(batch.map { Int16($0.job.attempt) }),
-                        SQLArray(batch.map { StoredResult.number($0.status) }),
-                        SQLArray(batch.map(\.cpu.microseconds)), SQLArray(batch.map { Int64($0.peakMemoryBytes) }),
-                        SQLArray(batch.map(\.outcome)), SQLArray(batch.map(\.job.createdAt)), isRepeat,
-                    ])
+                let values = finishing(batch, of: worker, isRepeat) + (hasChildren ? children(of: batch) : [])
+                return try await database.system.execute(
+                    hasChildren ? SystemStatements.finishFamily : SystemStatements.finish, values)
             }
             for row in rows { accepted.insert(try row.decode(JobID.self)) }
         }
@@ -60,6 +57,35 @@ extension JobQueue {
             notifier.done(attempt.job.id, ingress: attempt.job.ingress)
         }
         return attempts.map { accepted.contains($0.job.id) }
+    }
+
+    private static func finishing(
+        _ batch: [FinishedAttempt], of worker: WorkerID, _ isRepeat: Bool
+    ) -> [any PostgresEncodable] {
+        [
+            worker.rawValue, SQLArray(batch.map(\.job.id)), SQLArray(batch.map { Int16($0.job.attempt) }),
+            SQLArray(batch.map { StoredResult.number($0.status) }), SQLArray(batch.map(\.cpu.microseconds)),
+            SQLArray(batch.map { Int64($0.peakMemoryBytes) }), SQLArray(batch.map(\.outcome)),
+            SQLArray(batch.map(\.job.createdAt)), isRepeat,
+        ]
+    }
+
+    private static func children(of batch: [FinishedAttempt]) -> [any PostgresEncodable] {
+        let now = ContinuousClock.now
+        let children = batch.flatMap(\.children)
+        return [
+            SQLArray(children.map(\.id)),
+            SQLArray(batch.flatMap { attempt in attempt.children.map { _ in attempt.job.id } }),
+            SQLArray(children.map(\.parent)), SQLArray(children.map(\.service)), SQLArray(children.map(\.serviceID)),
+            SQLArray(children.map(\.version)), SQLArray(children.map(\.verb.rawValue)),
+            SQLArray(children.map { Int32(clamping: $0.wall.milliseconds) }),
+            SQLArray(children.map { $0.began.duration(to: now).microseconds }),
+            SQLArray(children.map { $0.ended.duration(to: now).microseconds }),
+            SQLArray(children.map { StoredResult.number($0.status) }), SQLArray(children.map(\.cpu.microseconds)),
+            SQLArray(children.map { Int64($0.peakMemoryBytes) }), SQLArray(children.map(\.payload)),
+            SQLArray(children.map(\.summary)), SQLArray(children.map(\.outcome)), SQLArray(children.map(\.lineCount)),
+            SQLArray(children.map(\.lines)),
+        ]
     }
 
     /// For so long a write is begun again: what is asked for must have its answer soon.

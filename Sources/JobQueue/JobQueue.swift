@@ -33,7 +33,9 @@ public final class JobQueue: Service, Sendable {
             notifier.ready()
             return outcomes
         }
-        finishes = Batcher(size: { ($0.outcome?.count ?? 0) + 200 }) { attempts in
+        finishes = Batcher(
+            size: { attempt in attempt.children.reduce((attempt.outcome?.count ?? 0) + 200) { $0 + $1.size } }
+        ) { attempts in
             try await Self.finish(attempts, database, notifier)
         }
         logs = Batcher(size: { $0.lines.count + 100 }) { pieces in

@@ -14,6 +14,8 @@ public struct JobRecord: Sendable {
     public let isAsynchronous: Bool
     public let maxAttempts: Int
     public let retryOf: JobID?
+    /// The job whose script called; nil for a job of its own.
+    public let parent: JobID?
     /// A sealed ``JobSummary``; nil for a job of before there were any.
     public let summary: [UInt8]?
     public let status: JobStatus
@@ -33,12 +35,12 @@ extension JobRecord {
     init(_ row: Row) throws {
         let (
             id, createdAt, tenant, app, account, service, serviceID, verb, isAsynchronous, maxAttempts, retryOf,
-            firstRunAt,
+            parent, firstRunAt,
             summary, ended, endedAttempt, endedStart, finishedAt, cpu, memory, outcome, running, runningStart, queued,
             delayed, runAt
         ) = try row.decode(
             JobID.self, Timestamp.self, Int64.self, Int64?.self, Int64?.self, String.self, Int64.self, String.self,
-            Bool.self, Int16.self, JobID?.self, Timestamp?.self, [UInt8]?.self, Int16?.self, Int16?.self,
+            Bool.self, Int16.self, JobID?.self, JobID?.self, Timestamp?.self, [UInt8]?.self, Int16?.self, Int16?.self,
             Timestamp?.self, Timestamp?.self, Int64?.self, Int64?.self, [UInt8]?.self, Int16?.self, Timestamp?.self,
             Int16?.self, Int16?.self, Timestamp?.self)
         self.id = id
@@ -51,6 +53,7 @@ extension JobRecord {
         self.isAsynchronous = isAsynchronous
         self.maxAttempts = Int(maxAttempts)
         self.retryOf = retryOf
+        self.parent = parent
         self.summary = summary
         // One statement, one snapshot: a job is in exactly one of the places.
         status = ended.map(StoredResult.status) ?? (running != nil ? .running : .queued)
@@ -76,7 +79,7 @@ extension JobQueue {
         "queue_job",
         """
         select j.id, j.created_at, j.tenant, j.app, j.account, j.service, j.service_id, j.method, j.asynchronous,
-            j.max_attempts, j.retry_of, j.run_at, j.summary, e.status, e.attempt, e.started_at, e.finished_at, e.cpu_us,
+            j.max_attempts, j.retry_of, j.parent, j.run_at, j.summary, e.status, e.attempt, e.started_at, e.finished_at, e.cpu_us,
             e.peak_memory, case when e.status in (2, 5) then e.response end, n.attempt, n.started_at, q.attempt, d.attempt,
             d.run_at
         from job j

@@ -30,6 +30,16 @@ enum SystemStatements {
             $8::timestamptz[], $9::boolean)
         """)
 
+    /// Batched over tenants, with what the scripts of the attempts have called. Commits durably.
+    static let finishFamily = Statement(
+        "queue_finish_family",
+        """
+        select finish_2($1::bigint, $2::uuid[], $3::smallint[], $4::smallint[], $5::bigint[], $6::bigint[], $7::bytea[],
+            $8::timestamptz[], $9::boolean, $10::uuid[], $11::uuid[], $12::uuid[], $13::text[], $14::bigint[],
+            $15::integer[], $16::text[], $17::integer[], $18::bigint[], $19::bigint[], $20::smallint[], $21::bigint[],
+            $22::bigint[], $23::bytea[], $24::bytea[], $25::bytea[], $26::integer[], $27::bytea[])
+        """)
+
     static let release = Statement("queue_release", "select release_1($1::bigint, $2::uuid[], $3::boolean)")
 
     /// A worker serves every tenant. Commits durably.

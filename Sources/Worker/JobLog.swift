@@ -7,14 +7,8 @@ import Synchronization
 
 /// What one attempt prints, on its way into the database: lines that come within a quarter of a second go together.
 final class JobLog: Sendable {
-    /// A line and when it came, in microseconds since 1970.
-    private struct Entry {
-        let at: Int64
-        let line: LogLine
-    }
-
     private struct Pending {
-        var entries: [Entry] = []
+        var entries: [LogEntry] = []
         var pieces: Int32 = 0
     }
 
@@ -40,8 +34,8 @@ final class JobLog: Sendable {
 
     /// Takes a line, quickly: the caller's thread serves every script of the process.
     func append(_ line: LogLine) {
-        let at = Timestamp.now.microseconds
-        pending.withLock { $0.entries.append(Entry(at: at, line: line)) }
+        let entry = LogEntry(line)
+        pending.withLock { $0.entries.append(entry) }
         signal.yield()
     }
 
@@ -63,13 +57,7 @@ final class JobLog: Sendable {
             return (pending.entries, pending.pieces)
         }
         guard !entries.isEmpty else { return }
-        let lines = JSONText.array(
-            entries.lazy.map { entry in
-                .object([
-                    ("at", .string(Timestamp(microseconds: entry.at).description)),
-                    ("stream", .string(entry.line.stream.rawValue)), ("text", .string(entry.line.text)),
-                ])
-            })
+        let lines = LogEntry.json(entries)
         var stored = LogPiece(
             job: job.id, attempt: job.attempt, worker: worker, piece: piece, lineCount: Int32(entries.count), lines: [])
         do {

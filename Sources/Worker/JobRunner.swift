@@ -165,7 +165,8 @@ struct JobRunner: Sendable {
             FinishedAttempt(
                 job: job, worker: epoch, status: outcome.status, cpu: outcome.cpu,
                 peakMemoryBytes: outcome.peakMemoryBytes,
-                outcome: try key?.seal(outcome.outcome.bytes, label: JobResponses.label(job.id))))
+                outcome: try key?.seal(outcome.outcome.bytes, label: JobResponses.label(job.id)),
+                children: key == nil ? [] : try outcome.children.map { try $0.finished(by: epoch) }))
     }
 
     private func retry(

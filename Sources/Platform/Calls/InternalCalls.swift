@@ -149,6 +149,14 @@ struct InternalCalls: ScriptHost {
         }
         let nested = call.nested(
             caller, request, work, events, ScriptSettings(config: config).limits(quotas, asynchronous: true))
-        return await platform.run(nested, log: log).outcome.response
+        let began = ContinuousClock.now
+        let lines = ChildLog()
+        let outcome = await platform.run(nested) { line in
+            lines.append(line)
+            log(line)
+        }
+        let child = ChildJob(nested, by: call.job.id, began: began, outcome: outcome, entries: lines.entries)
+        if let word = call.budget.children.add(child) { log(LogLine(stream: .system, text: word)) }
+        return outcome.outcome.response
     }
 }

@@ -136,7 +136,8 @@ struct EventedRun {
             var job = try draft.job()
             // An attempt that is repeated finds the job of the attempt before.
             job.idempotency = IdempotencyKey(
-                caller: "job:\(call.job.id)", key: sha256("\(script.name) \(call.budget.nextNumber())"), fingerprint: []
+                caller: "job:\(call.job.root)", key: sha256("\(script.name) \(call.budget.nextNumber())"),
+                fingerprint: []
             )
             _ = try await platform.queue.enqueue(job)
         } catch {

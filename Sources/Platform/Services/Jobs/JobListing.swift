@@ -7,7 +7,7 @@ import JobQueue
 struct JobListing {
     let platform: Platform
 
-    static let names = ["status", "service", "app_id", "since", "until", "limit", "cursor"]
+    static let names = ["status", "service", "app_id", "parent_id", "since", "until", "limit", "cursor"]
     /// How many a page has where the caller does not say.
     static let usualLimit = 100
 
@@ -51,6 +51,12 @@ struct JobListing {
         if let text = value("app_id") {
             guard let app = Int64(text) else { throw ServiceError.badRequest("'app_id' must be the number of an app.") }
             filter.app = app
+        }
+        if let text = value("parent_id") {
+            guard let parent = JobID(text) else {
+                throw ServiceError.badRequest("'parent_id' must be the id of a job.")
+            }
+            filter.parent = parent
         }
         if let text = value("status") {
             guard let status = JobStatus(rawValue: text) else {

@@ -28,6 +28,9 @@ public struct JobResponses: Sendable {
             ("request_id", .string(requestID)), ("job_id", .string(result.id.description)),
         ]
         switch result.status {
+        // Only a job that another one's script made may end with a response and without keeping it.
+        case .succeeded: return notKept(result.id)
+        case .failed where !result.workerLost: return notKept(result.id)
         case .cancelled: return ServiceError(409, "The job was cancelled.", context: context)
         case .expired:
             return ServiceError(504, "The job expired before it could be answered.", context: context)
@@ -39,6 +42,14 @@ public struct JobResponses: Sendable {
                     : "The worker that ran this job was lost, and the job's attempts are spent. Send the call again.",
                 context: context, retryAfter: 1)
         }
+    }
+
+    /// Of a call by a script, beyond what is kept of a job's calls.
+    static func notKept(_ id: JobID) -> ServiceError {
+        ServiceError(
+            410,
+            "The job whose script made this call has made more, or larger, calls than are kept: only its facts are.",
+            context: [("job_id", .string(id.description))])
     }
 
     /// Binds a sealed outcome to its job.

@@ -18,7 +18,9 @@ public struct JobView {
                 try JobResponses(tenant: tenant).outcome(of: $0, requestID: caller.requestID).error
             }
             let started = record.startedAt
-            let ready = max(record.createdAt, record.runAt ?? record.createdAt)
+            // A child is kept as accepted with the job whose script called it, and begins when it is called.
+            let created = record.parent == nil ? record.createdAt : started ?? record.createdAt
+            let ready = max(created, record.runAt ?? created)
             let waited = started.map { max(0, $0.microseconds - ready.microseconds) / 1000 }
             let ran = record.finishedAt.flatMap { end in
                 started.map { (end.microseconds - $0.microseconds) / 1000 }
@@ -34,11 +36,11 @@ public struct JobView {
                 ("priority", .integer(0)),
                 ("app_id", .integer(record.app)),
                 ("user_id", .integer(record.account)),
-                ("parent_id", .null),
+                ("parent_id", .string(record.parent?.description)),
                 ("retry_of", .string(record.retryOf?.description)),
                 ("idempotency_key", .string(summary?.idempotencyKey)),
                 ("wait_reason", .null),
-                ("created_at", .string(record.createdAt.description)),
+                ("created_at", .string(created.description)),
                 ("run_at", .string(record.runAt?.description)),
                 ("started_at", .string(started?.description)),
                 ("finished_at", .string(record.finishedAt?.description)),

@@ -108,6 +108,11 @@ struct JobsService: BuiltInService {
     /// The same request as a new asynchronous job, for the script as it is now.
     private func retry(_ record: JobRecord, _ caller: Caller) async throws -> ServiceResponse {
         let context: [(String, JSONText)] = [("job_id", .string(record.id.description))]
+        if let parent = record.parent {
+            throw ServiceError(
+                409, "The job is a call by a script of another one. Repeat that: \(JobView.href(parent)).",
+                context: context)
+        }
         guard record.status.isFinal else {
             throw ServiceError(
                 409, "The job has not ended. Wait for its end, or cancel it first.", context: context)
@@ -171,6 +176,7 @@ struct JobsService: BuiltInService {
 
     private func payload(of record: JobRecord, _ caller: Caller) async throws -> JobPayload? {
         guard let sealed = try await platform.queue.payload(record.id, of: caller.tenant.id) else { return nil }
+        if sealed.isEmpty { throw JobResponses.notKept(record.id) }
         let bytes = try caller.tenant.dataKey.open(sealed, label: JobResponses.payloadLabel(record.id))
         return JobPayload(bytes: bytes, tenant: caller.tenant.id)
     }

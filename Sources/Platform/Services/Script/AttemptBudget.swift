@@ -12,6 +12,8 @@ final class AttemptBudget: Sendable {
         var outsideCalls = AttemptBudget.mostOutsideCalls
     }
 
+    /// The calls of scripts that were made.
+    let children = ChildJobs()
     /// How many calls that leave the installation may be under way at once.
     static let mostOutsideCalls = 64
     /// What the answers from outside may hold together while they arrive.

@@ -48,7 +48,7 @@ struct EventView {
                         ("max_attempts", .integer(job.maxAttempts)),
                         ("created_at", .string(job.createdAt)),
                         ("deadline", .string(job.deadline)),
-                        ("parent_id", .null),
+                        ("parent_id", .string(job.parent?.description)),
                     ])
                 ),
                 ("__tag__", .string("exposed_event")),

@@ -7,7 +7,9 @@ extension Platform {
     /// - Parameter log: takes the scripts' output, line by line.
     public func run(_ call: ScriptCall, log: @escaping @Sendable (LogLine) -> Void) async -> ScriptOutcome {
         var run = EventedRun(platform: self, call: call, log: log)
-        return await run.outcome()
+        var outcome = await run.outcome()
+        if call.depth == 0 { outcome.children = call.budget.children.all }
+        return outcome
     }
 
     /// The scripts that run around a call, as they are now.

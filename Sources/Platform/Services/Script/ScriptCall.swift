@@ -12,6 +12,10 @@ public struct ScriptCall: Sendable {
         public var createdAt: String
         /// RFC 3339.
         public var deadline: String
+        /// The job whose script called; nil for a job of its own.
+        var parent: JobID?
+        /// The job in whose slot it runs.
+        var root: JobID
 
         public init(id: JobID, attempt: Int, maxAttempts: Int, createdAt: String, deadline: String) {
             self.id = id
@@ -19,6 +23,7 @@ public struct ScriptCall: Sendable {
             self.maxAttempts = maxAttempts
             self.createdAt = createdAt
             self.deadline = deadline
+            root = id
         }
     }
 
@@ -71,6 +76,7 @@ public struct ScriptCall: Sendable {
         call.work = work
         call.events = events
         call.limits = limits
+        call.job = job.child()
         call.depth += 1
         return call
     }
@@ -98,6 +104,8 @@ public struct ScriptOutcome: Sendable {
     public var peakMemoryBytes: Int
     /// Whether our own machinery failed, so that the attempt may be repeated.
     public var isLost: Bool
+    /// The calls of scripts that its scripts made; those of a nested call are its job's.
+    public var children: [ChildJob] = []
 }
 
 extension ScriptOutcome {
