@@ -1,11 +1,28 @@
 // The harnesses are part of the program, so that there is one file to install and none to go missing.
+// A language whose harness has several pieces gets them in one text, in this order.
 #include "harness.h"
 
 static const unsigned char nodejs[] = {
 #embed "../Execution/Resources/harness.js"
 };
 static const unsigned char php[] = {
-#embed "../Execution/Resources/harness.php"
+#embed "../Execution/Resources/php/harness.php"
+    ,
+#embed "../Execution/Resources/php/exceptions.php"
+    ,
+#embed "../Execution/Resources/php/frames.php"
+    ,
+#embed "../Execution/Resources/php/api.php"
+    ,
+#embed "../Execution/Resources/php/script.php"
+    ,
+#embed "../Execution/Resources/php/errors.php"
+    ,
+#embed "../Execution/Resources/php/child.php"
+    ,
+#embed "../Execution/Resources/php/zygote.php"
+    ,
+#embed "../Execution/Resources/php/functions.php"
 };
 static const unsigned char python3[] = {
 #embed "../Execution/Resources/harness.py"

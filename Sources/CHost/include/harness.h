@@ -1,7 +1,7 @@
 #pragma once
 #include <stddef.h>
 
-/// The programs that run inside the interpreters, as they are in Sources/Execution/Resources.
+/// The programs that run inside the interpreters: the pieces of each in Sources/Execution/Resources, one after the other.
 /// Each returns its text, which is not NUL-terminated, and its length in `*length`.
 const unsigned char *host_harness_nodejs(size_t *length);
 const unsigned char *host_harness_php(size_t *length);

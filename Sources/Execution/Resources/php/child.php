@@ -1,0 +1,149 @@
+<?php
+// The life of a forked child.
+
+namespace Harness {
+    /** RESULT's text; an error instead where the script left something that JSON can not hold. */
+    function encodedResult(array $result): string
+    {
+        try {
+            return encode($result === [] ? (object)[] : $result);
+        } catch (\Throwable $error) {
+            if (isset($result['error'])) {
+                unset($result['error']['context']);
+                return encode($result, JSON_INVALID_UTF8_SUBSTITUTE);
+            }
+            $why = $error->getMessage();
+            return encode(['error' => resultError("The result can not be written as JSON: $why")]);
+        }
+    }
+
+
+    /** Reads one frame and answers it. */
+    function serve(int $fd): void
+    {
+        [$type, $frame] = readFrame($fd);
+        $job = decode($frame);
+        unset($frame);
+        Script::$name = $job['name'];
+        if ($type === JOB) {
+            $result = run($job, $fd);
+        } else {
+            $result = [];
+            try {
+                compiled($job['source']);
+            } catch (\ParseError $error) {
+                $result = ['error' => syntaxError($error, $job['source'])];
+            }
+        }
+        answer($fd, $result);
+    }
+
+    function answer(int $fd, array $result): void
+    {
+        if (Script::$headers) {
+            $result['headers'] = headerMap(Script::$headers);
+        }
+        $payload = encodedResult($result);
+        flushOutput(0);
+        writeFrame($fd, RESULT, $payload);
+        Script::$answered = true;
+    }
+
+    function flushOutput(int $level): void
+    {
+        while (ob_get_level() > $level && @ob_end_flush()) {
+        }
+    }
+
+    /** Runs where PHP ends the script by itself: at `exit`, or at an error that nobody can catch. */
+    function ended(): void
+    {
+        if (Script::$answered) {
+            return;
+        }
+        $fatal = error_get_last();
+        if ($fatal !== null && $fatal['type'] & FATAL) {
+            $kind = $fatal['type'] & (E_PARSE | E_COMPILE_ERROR) && !Script::$running ? 'syntax' : 'thrown';
+            $error = ['kind' => $kind, 'message' => withoutPaths($fatal['message']), 'trace' => []];
+            if ($fatal['file'] === Script::$file) {
+                $error['line'] = $fatal['line'];
+            }
+            answer(FRAMES, ['error' => $error]);
+            C::$lib->_exit(0);
+        }
+        flushOutput(1);
+        ob_flush();
+        if (Script::$printed !== '') {
+            $body = Script::$printed;
+            answer(FRAMES, ['raw_body' => mb_check_encoding($body, 'UTF-8') ? $body : mb_scrub($body, 'UTF-8')]);
+            C::$lib->_exit(0);
+        }
+        // Nothing was printed: PHP goes on to leave with the script's own status and without a result.
+    }
+
+    /** Warnings and notices go to the log; they never become exceptions. */
+    function logged(int $level, string $message, string $file, int $line): bool
+    {
+        if (error_reporting() & $level) {
+            $kind = match ($level) {
+                E_NOTICE, E_USER_NOTICE => 'Notice',
+                E_DEPRECATED, E_USER_DEPRECATED => 'Deprecated',
+                E_USER_ERROR, E_RECOVERABLE_ERROR => 'Error',
+                default => 'Warning',
+            };
+            $place = $file === Script::$file ? ' (' . Script::$name . ":$line)" : '';
+            fwrite(STDERR, "$kind: " . withoutPaths($message) . "$place\n");
+        }
+        return false; // PHP itself, told to display nothing, remembers it for error_get_last
+    }
+
+    /** The life of a forked child, which never returns. */
+    function child(int $zygote, array $fds, string $folder, bool $walled): never
+    {
+        $lib = C::$lib;
+        try {
+            posix_setsid();
+            $lib->prctl(1 /* PR_SET_PDEATHSIG */, SIGKILL, 0, 0, 0);
+            if (posix_getppid() !== $zygote) {
+                $lib->_exit(70); // the zygote died before the line above
+            }
+            // From here on it can not reach the zygote or a neighbour, whatever the script does.
+            if ($walled && $lib->syscall(446 /* landlock_restrict_self */, RULES, 0) !== 0) {
+                $lib->_exit(70);
+            }
+            pcntl_signal(SIGINT, SIG_DFL);
+            pcntl_sigprocmask(SIG_SETMASK, []);
+            [$frames, $out, $err] = $fds;
+            $lib->dup2($out, 1);
+            $lib->dup2($err, 2);
+            $lib->dup2($frames, FRAMES);
+            if ($lib->syscall(436 /* close_range */, FRAMES + 1, 0x7FFFFFFF, 0) !== 0) {
+                for ($fd = FRAMES + 1; $fd < 256; $fd++) {
+                    $lib->close($fd);
+                }
+            }
+            if (@mkdir($folder, 0700) && chdir($folder)) {
+                putenv("TMPDIR=$folder");
+                putenv("HOME=$folder");
+            } else {
+                chdir('/');
+            }
+            mt_srand(random_int(0, 0xFFFFFFFF));
+            register_shutdown_function(ended(...));
+            set_error_handler(logged(...));
+            // What is printed goes to the log at once, and is kept in case the script ends with `exit`.
+            ob_start(static function (string $text): string {
+                if (strlen(Script::$printed) < MAX_CAPTURE) {
+                    Script::$printed .= $text;
+                }
+                return $text;
+            }, 1);
+            serve(FRAMES);
+        } catch (\Throwable $error) {
+            fwrite(STDERR, $error->getMessage() . "\n");
+            $lib->_exit(70);
+        }
+        $lib->_exit(0);
+    }
+}
+?>

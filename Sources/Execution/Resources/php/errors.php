@@ -1,0 +1,60 @@
+<?php
+// What went wrong, as the author needs it.
+
+namespace Harness {
+    use DreamFactory\Core\Exceptions\RestException;
+
+    /** A throwable with the script's own frames only, the innermost first. */
+    function described(\Throwable $error): array
+    {
+        $report = ['kind' => 'thrown', 'message' => withoutPaths($error->getMessage())];
+        if ($error instanceof RestException) {
+            $report += ['code' => $error->getCode(), 'status_code' => (int)$error->getStatusCode()];
+            if ($error->getContext() !== null) {
+                $report['context'] = $error->getContext();
+            }
+        } elseif ($error instanceof \Exception) {
+            $code = $error->getCode();
+            $report['code'] = is_int($code) && $code !== 0 ? $code : 500;
+        }
+        // A trace tells where each function was called; the function that a line lies in is the next entry's.
+        $steps = [['file' => $error->getFile(), 'line' => $error->getLine()], ...$error->getTrace()];
+        $trace = [];
+        foreach ($steps as $index => $step) {
+            if (($step['file'] ?? '') === Script::$file && count($trace) < TRACE_FRAMES) {
+                $report['line'] ??= $step['line'];
+                $place = Script::$name . ':' . $step['line'];
+                $outer = $steps[$index + 1] ?? [];
+                $function = ($outer['class'] ?? '') . ($outer['type'] ?? '') . ($outer['function'] ?? '');
+                $trace[] = in_array($function, ['', '{closure}'], true) || str_starts_with($function, 'Harness\\')
+                    ? $place : "$function ($place)";
+            }
+        }
+        return $report + ['trace' => $trace];
+    }
+
+    function withoutPaths(string $message): string
+    {
+        return str_replace([Script::$file, __FILE__], [Script::$name, 'php'], $message);
+    }
+
+    /** The parser's complaint. Where the source breaks by itself, that error is the better one: it knows no wrapper. */
+    function syntaxError(\ParseError $error, string $source): array
+    {
+        $bare = preg_replace('/^\s*<\?php(?=\s|$)/i', '', $source);
+        try {
+            token_get_all('<?php ' . preg_replace('/\?>\s*$/D', '', $bare), TOKEN_PARSE);
+        } catch (\ParseError $own) {
+            $skipped = substr_count($source, "\n") - substr_count($bare, "\n");
+            return syntaxReport($own->getMessage(), $own->getLine() + $skipped, $source);
+        }
+        return syntaxReport($error->getMessage(), $error->getLine(), $source);
+    }
+
+    function syntaxReport(string $message, int $line, string $source): array
+    {
+        $last = substr_count(rtrim($source), "\n") + 1;
+        return ['kind' => 'syntax', 'message' => $message, 'line' => min($line, $last), 'trace' => []];
+    }
+}
+?>

@@ -1,0 +1,148 @@
+<?php
+// The zygote, which forks a child for every job.
+
+namespace Harness {
+    use FFI;
+
+    /** Sends scripts through all that a job goes through, so that no child is the first to do anything. */
+    function warmUp(): void
+    {
+        $lib = C::$lib;
+        $pair = $lib->new('int[2]');
+        $run = <<<'SCRIPT'
+            <?php $f = fn ($x) => ['a' => $x['a']];
+            if ($platform['api']->get('x')['status_code'] === 200) { return $f($event); } ?>
+            SCRIPT;
+        foreach ([$run, 'throw new \Exception("x");', '$x = (;'] as $source) {
+            if ($lib->socketpair(1 /* AF_UNIX */, 1 /* SOCK_STREAM */, 0, $pair) !== 0) {
+                return; // a cell without them: slower children, nothing worse
+            }
+            $event = ['a' => [1, null], 'response' => []];
+            $job = ['name' => 'warm', 'source' => $source, 'event' => $event, 'platform' => ['session' => []]];
+            writeFrame($pair[1], JOB, encode($job));
+            $reply = ['status' => 200, 'headers' => ['content-type' => 'application/json'], 'body' => '{}'];
+            writeFrame($pair[1], API_RESPONSE, encode($reply));
+            serve($pair[0]);
+            $lib->close($pair[0]);
+            $lib->close($pair[1]);
+        }
+        Script::$name = Script::$file = '';
+        Script::$answered = false;
+    }
+
+    /** Takes one message: the job's number, its folder and its descriptors. Null at the end of the control socket. */
+    function receive(): ?array
+    {
+        $lib = C::$lib;
+        $text = $lib->new('char[4096]');
+        $rights = $lib->new('char[64]');
+        $vector = $lib->new('vector');
+        $vector->base = $lib->cast('void *', FFI::addr($text));
+        $vector->length = 4096;
+        $message = $lib->new('message');
+        $message->vectors = FFI::addr($vector);
+        $message->vector_count = 1;
+        $message->control = $lib->cast('void *', FFI::addr($rights));
+        $message->control_length = 64;
+        $length = $lib->recvmsg(CONTROL, FFI::addr($message), 0x40000000 /* MSG_CMSG_CLOEXEC */);
+        if ($length <= 0) {
+            return null;
+        }
+        ['job' => $number, 'folder' => $folder] = decode(FFI::string($text, $length));
+        // struct cmsghdr: a size_t of its length, level, type, then the descriptors.
+        $fds = [];
+        if ($message->control_length >= 16) {
+            $header = FFI::string($rights, $message->control_length);
+            $fds = array_values(unpack('V*', substr($header, 16, unpack('P', $header)[1] - 16)));
+        }
+        return [$number, $folder, $fds];
+    }
+
+    function tell(array $message): void
+    {
+        $text = encode($message);
+        C::$lib->send(CONTROL, $text, strlen($text), 0x4000 /* MSG_NOSIGNAL */);
+    }
+
+    /** Reports the children that have ended. */
+    function reap(array &$jobs, int $options): void
+    {
+        $ended = C::$lib->new('int[32]'); // a siginfo_t
+        $wanted = 4 | 0x01000000; // WEXITED | WNOWAIT
+        while (C::$lib->waitid(0, 0, $ended, $wanted | $options) === 0 && ($pid = $ended[4]) > 0) {
+            $ended[4] = 0;
+            // What is left of its group, while the number is still its own.
+            posix_kill(-$pid, SIGKILL);
+            pcntl_waitpid($pid, $status, 0, $usage);
+            $cpu = ($usage['ru_utime.tv_sec'] + $usage['ru_stime.tv_sec']) * 1_000_000
+                + $usage['ru_utime.tv_usec'] + $usage['ru_stime.tv_usec'];
+            tell(['job' => $jobs[$pid], 'status' => $status, 'cpu_us' => $cpu, 'peak_kb' => $usage['ru_maxrss']]);
+            unset($jobs[$pid]);
+        }
+    }
+
+    function zygote(): void
+    {
+        error_reporting(E_ALL);
+        $settings = ['display_errors' => 0, 'log_errors' => 0, 'html_errors' => 0, 'serialize_precision' => -1];
+        foreach ($settings + ['zend.exception_ignore_args' => 1] as $setting => $value) {
+            ini_set($setting, $value);
+        }
+        C::load();
+        $lib = C::$lib;
+        $temporary = getenv('TMPDIR') ?: '/tmp';
+        $self = getmypid();
+        $jobs = [];
+        $walled = str_contains((string)@readlink('/proc/self/fd/' . RULES), 'landlock');
+        // Its memory is nobody's, also where there are no such rules.
+        $lib->prctl(4 /* PR_SET_DUMPABLE */, 0, 0, 0, 0);
+        warmUp();
+
+        pcntl_signal(SIGINT, SIG_IGN); // Ctrl-C is the worker's to handle
+        pcntl_sigprocmask(SIG_BLOCK, [SIGCHLD]);
+        $mask = $lib->new('char[128]');
+        $lib->sigemptyset(FFI::addr($mask));
+        $lib->sigaddset(FFI::addr($mask), SIGCHLD);
+        $deaths = $lib->signalfd(-1, FFI::addr($mask), 0x800 /* SFD_NONBLOCK */);
+        $drain = $lib->new('char[4096]');
+        $watched = $lib->new('watched[2]');
+        $watched[0]->fd = CONTROL;
+        $watched[1]->fd = $deaths;
+        $watched[0]->events = $watched[1]->events = 1; // POLLIN
+        tell(['ready' => true]);
+
+        while (true) {
+            if ($lib->poll($watched, 2, -1) < 0) {
+                continue; // a signal; what was seen before is not news
+            }
+            if ($watched[1]->revents !== 0) {
+                $lib->read($deaths, $drain, 4096);
+                reap($jobs, WNOHANG);
+            }
+            if ($watched[0]->revents !== 0) {
+                $message = receive();
+                if ($message === null) {
+                    array_map(fn ($pid) => posix_kill($pid, SIGKILL), array_keys($jobs));
+                    reap($jobs, 0);
+                    return;
+                }
+                [$job, $name, $fds] = $message;
+                $folder = "$temporary/$name"; // the worker has it removed
+                $pid = @pcntl_fork();
+                if ($pid === 0) {
+                    child($self, $fds, $folder, $walled);
+                }
+                if ($pid > 0) {
+                    $jobs[$pid] = $job;
+                    tell(['job' => $job, 'pid' => $pid]);
+                } else {
+                    tell(['job' => $job, 'error' => 'fork: ' . pcntl_strerror(pcntl_get_last_error())]);
+                }
+                foreach ($fds as $fd) {
+                    $lib->close($fd);
+                }
+            }
+        }
+    }
+}
+?>
