@@ -8,6 +8,8 @@ static const unsigned char nodejs[] = {
 static const unsigned char php[] = {
 #embed "../Execution/Resources/php/harness.php"
     ,
+#embed "../Execution/Resources/php/enums.php"
+    ,
 #embed "../Execution/Resources/php/exceptions.php"
     ,
 #embed "../Execution/Resources/php/frames.php"
@@ -17,6 +19,8 @@ static const unsigned char php[] = {
 #embed "../Execution/Resources/php/script.php"
     ,
 #embed "../Execution/Resources/php/errors.php"
+    ,
+#embed "../Execution/Resources/php/log.php"
     ,
 #embed "../Execution/Resources/php/child.php"
     ,

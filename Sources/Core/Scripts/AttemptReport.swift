@@ -60,6 +60,8 @@ public struct ScriptResult: Sendable {
     public var error: ScriptError?
     /// What is the body as it stands: PHP's `exit('text')`.
     public var rawBody: String?
+    /// The status that goes with ``rawBody``; nil stands for 200.
+    public var rawStatus: Int?
     /// Headers that the script set by itself (PHP's `header()`).
     public var headers: [(name: String, value: String)]
     /// `event.stop_propagation`

@@ -11,6 +11,7 @@ extension ScriptResult {
             returned: fields["returned"], response: fields["response"], event: fields["event"],
             exception: fields["exception"], error: fields["error"].map(ScriptError.init(json:)),
             rawBody: fields["raw_body"]?.string, headers: fields["headers"]?.texts ?? [])
+        rawStatus = fields["raw_status"]?.integer
         stopsPropagation = fields["stop_propagation"]?.bool ?? false
     }
 }

@@ -15,8 +15,8 @@ struct EventEffect {
         guard let result = try reading.result(of: report.ending) else { return }
         stopsPropagation = result.stopsPropagation
         // In the reference `exit` ends the request with what was printed, whatever the script may change.
-        if let text = result.rawBody {
-            answer = Answer(extra: result.headers, rawBody: text)
+        if let printed = Answer(printedBy: result) {
+            answer = printed
             return
         }
         let returned = try reading.returned(result)

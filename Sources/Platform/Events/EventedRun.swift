@@ -155,7 +155,7 @@ struct EventedRun {
         let reading = ResultReading(limits: call.limits)
         // Its result is what it returns: what it does to the event reaches nobody.
         guard let result = try reading.result(of: report.ending) else { return Answer() }
-        if let text = result.rawBody { return Answer(extra: result.headers, rawBody: text) }
+        if let answer = Answer(printedBy: result) { return answer }
         guard let returned = try reading.returned(result) else { return Answer() }
         return ResultReading.answer(returned["response"] ?? returned, extra: result.headers)
     }

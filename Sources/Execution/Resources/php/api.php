@@ -3,7 +3,7 @@
 
 namespace Harness {
     /** Every verb is a method and an invokable property: `$api->get('x')`, `$get = $api->get; $get('x')`. */
-    final class API
+    final class API implements \JsonSerializable
     {
         public \Closure $call, $get, $post, $put, $patch, $delete;
         private int $count = 0;
@@ -13,6 +13,12 @@ namespace Harness {
             foreach (['call', 'get', 'post', 'put', 'patch', 'delete'] as $name) {
                 $this->$name = $this->$name(...);
             }
+        }
+
+        /** `json_encode($platform)` shows that it is there, and no more. */
+        public function jsonSerialize(): object
+        {
+            return (object)[];
         }
 
         public function get($path, $payload = null, $options = [])

@@ -28,12 +28,8 @@ namespace Harness {
         if ($type === JOB) {
             $result = run($job, $fd);
         } else {
-            $result = [];
-            try {
-                compiled($job['source']);
-            } catch (\ParseError $error) {
-                $result = ['error' => syntaxError($error, $job['source'])];
-            }
+            $fault = syntaxFault($job['source']);
+            $result = $fault === null ? [] : ['error' => $fault];
         }
         answer($fd, $result);
     }
@@ -73,12 +69,14 @@ namespace Harness {
         }
         flushOutput(1);
         ob_flush();
-        if (Script::$printed !== '') {
-            $body = Script::$printed;
-            answer(FRAMES, ['raw_body' => mb_check_encoding($body, 'UTF-8') ? $body : mb_scrub($body, 'UTF-8')]);
+        $body = Script::$printed . Script::$dumped;
+        $status = http_response_code();
+        if ($body !== '' || Script::$headers || $status) {
+            $result = ['raw_body' => mb_check_encoding($body, 'UTF-8') ? $body : mb_scrub($body, 'UTF-8')];
+            answer(FRAMES, $result + ($status ? ['raw_status' => $status] : []));
             C::$lib->_exit(0);
         }
-        // Nothing was printed: PHP goes on to leave with the script's own status and without a result.
+        // Nothing was said: PHP goes on to leave with the script's own status and without a result.
     }
 
     /** Warnings and notices go to the log; they never become exceptions. */

@@ -2,20 +2,22 @@
 // What went wrong, as the author needs it.
 
 namespace Harness {
+    use DreamFactory\Core\Exceptions\DfException;
     use DreamFactory\Core\Exceptions\RestException;
 
     /** A throwable with the script's own frames only, the innermost first. */
     function described(\Throwable $error): array
     {
         $report = ['kind' => 'thrown', 'message' => withoutPaths($error->getMessage())];
-        if ($error instanceof RestException) {
-            $report += ['code' => $error->getCode(), 'status_code' => (int)$error->getStatusCode()];
-            if ($error->getContext() !== null) {
-                $report['context'] = $error->getContext();
-            }
-        } elseif ($error instanceof \Exception) {
+        if ($error instanceof \Exception) {
             $code = $error->getCode();
             $report['code'] = is_int($code) && $code !== 0 ? $code : 500;
+        }
+        if ($error instanceof RestException) {
+            $report['status_code'] = (int)$error->getStatusCode();
+        }
+        if ($error instanceof DfException && ($context = $error->toArray()['context'] ?? null) !== null) {
+            $report['context'] = $context;
         }
         // A trace tells where each function was called; the function that a line lies in is the next entry's.
         $steps = [['file' => $error->getFile(), 'line' => $error->getLine()], ...$error->getTrace()];
@@ -38,14 +40,33 @@ namespace Harness {
         return str_replace([Script::$file, __FILE__], [Script::$name, 'php'], $message);
     }
 
+    /** The error of a source that does not parse. One that only ends the wrapper early does not parse either. */
+    function syntaxFault(string $source): ?array
+    {
+        try {
+            compiled($source);
+            token_get_all('<?php ' . withoutTags($source), TOKEN_PARSE);
+            return null;
+        } catch (\ParseError $error) {
+            return syntaxError($error, $source);
+        }
+    }
+
+    function withoutTags(string $source): string
+    {
+        $bare = preg_replace('/^\x{FEFF}?\s*<\?php(?=\s|$)/iu', '', $source) ?? $source;
+        return preg_replace('/\?>\s*$/D', '', $bare);
+    }
+
     /** The parser's complaint. Where the source breaks by itself, that error is the better one: it knows no wrapper. */
     function syntaxError(\ParseError $error, string $source): array
     {
-        $bare = preg_replace('/^\s*<\?php(?=\s|$)/i', '', $source);
+        $bare = withoutTags($source);
         try {
-            token_get_all('<?php ' . preg_replace('/\?>\s*$/D', '', $bare), TOKEN_PARSE);
+            token_get_all("<?php $bare", TOKEN_PARSE);
         } catch (\ParseError $own) {
-            $skipped = substr_count($source, "\n") - substr_count($bare, "\n");
+            $before = strpos($source, $bare);
+            $skipped = substr_count(substr($source, 0, $before ?: 0), "\n");
             return syntaxReport($own->getMessage(), $own->getLine() + $skipped, $source);
         }
         return syntaxReport($error->getMessage(), $error->getLine(), $source);

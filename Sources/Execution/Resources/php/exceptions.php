@@ -1,11 +1,21 @@
 <?php
-// What scripts throw.
+// What scripts throw: the classes of the reference, with the order of arguments that they have there.
 
 namespace DreamFactory\Core\Exceptions {
+    use DreamFactory\Core\Enums\ErrorCodes;
+    use DreamFactory\Core\Enums\HttpStatusCodes;
+
     class DfException extends \Exception
     {
-        public function __construct($message = '', $code = 0, $previous = null, protected $context = null)
+        protected $context;
+
+        /** Another exception as the only argument gives its message and its code. */
+        public function __construct($message = null, $code = null, $previous = null, $context = null)
         {
+            if ($message instanceof \Throwable && $code === null) {
+                [$message, $code, $previous] = [$message->getMessage(), $message->getCode(), $message->getPrevious()];
+            }
+            $this->context = $context;
             parent::__construct((string)$message, (int)$code, $previous);
         }
 
@@ -17,20 +27,42 @@ namespace DreamFactory\Core\Exceptions {
         public function setContext($context)
         {
             $this->context = $context;
+            return $this;
+        }
+
+        /** As it stands in the body of an error. */
+        public function toArray()
+        {
+            return ['code' => $this->getCode(), 'context' => $this->getContext(), 'message' => $this->getMessage()];
         }
     }
 
-    class RestException extends DfException
+    class DfServiceException extends DfException {}
+
+    class RestException extends DfServiceException
     {
-        public function __construct(
-            protected $statusCode = 500, $message = '', $code = 0, $previous = null, $context = null
-        ) {
-            parent::__construct($message, $code ?: $statusCode, $previous, $context);
+        protected $statusCode;
+
+        public function __construct($status, $message = null, $code = null, $previous = null, $context = null)
+        {
+            $this->statusCode = $status;
+            parent::__construct($message ?? HttpStatusCodes::text($status), $code ?: $status, $previous, $context);
         }
 
         public function getStatusCode()
         {
             return $this->statusCode;
+        }
+
+        public function setStatusCode($status)
+        {
+            $this->statusCode = $status;
+            return $this;
+        }
+
+        public function toArray()
+        {
+            return parent::toArray() + ['status_code' => $this->getStatusCode()];
         }
     }
 
@@ -38,11 +70,10 @@ namespace DreamFactory\Core\Exceptions {
     abstract class FixedStatus extends RestException
     {
         protected const STATUS = 500;
-        protected const CODE = 0;
 
-        public function __construct($message = '', $code = 0, $previous = null, $context = null)
+        public function __construct($message = null, $code = null, $previous = null, $context = null)
         {
-            parent::__construct(static::STATUS, $message, $code ?: static::CODE, $previous, $context);
+            parent::__construct(static::STATUS, $message, $code, $previous, $context);
         }
     }
 
@@ -55,7 +86,51 @@ namespace DreamFactory\Core\Exceptions {
     class InternalServerErrorException extends FixedStatus { protected const STATUS = 500; }
     class NotImplementedException extends FixedStatus { protected const STATUS = 501; }
     class ServiceUnavailableException extends FixedStatus { protected const STATUS = 503; }
-    class InvalidJsonException extends FixedStatus { protected const STATUS = 400; }
-    class BatchException extends FixedStatus { protected const STATUS = 400; protected const CODE = 1000; }
+
+    class InvalidJsonException extends BadRequestException
+    {
+        public function __construct($message = null, $code = null, $previous = null, $context = null)
+        {
+            parent::__construct($message ?: 'Invalid or malformed JSON.', $code, $previous, $context);
+        }
+    }
+
+    /** Some of several requests failed. Its context tells which, and what became of each. */
+    class BatchException extends RestException
+    {
+        /** @param $responses for each request its result, or an exception; a text is taken for the message. */
+        public function __construct($responses = null, $message = null, $code = null, $previous = null)
+        {
+            if (is_string($responses)) {
+                [$responses, $message, $code] = [null, $responses, is_numeric($message) ? $message : $code];
+            }
+            parent::__construct(400, $message, $code ?: ErrorCodes::BATCH_ERROR, $previous, $responses);
+        }
+
+        public function getResponses()
+        {
+            return (array)$this->context;
+        }
+
+        public function pickResponse($index)
+        {
+            return $this->getResponses()[$index] ?? null;
+        }
+
+        public function toArray()
+        {
+            $failed = fn ($response) => $response instanceof \Throwable;
+            $told = fn ($response) => match (true) {
+                $response instanceof DfException => $response->toArray(),
+                $failed($response) => ['code' => $response->getCode() ?: 500, 'message' => $response->getMessage()],
+                default => $response,
+            };
+            $responses = $this->getResponses();
+            $context = [
+                'error' => array_keys(array_filter($responses, $failed)), 'resource' => array_map($told, $responses),
+            ];
+            return ['context' => $responses === [] ? null : $context] + parent::toArray();
+        }
+    }
 }
 ?>

@@ -1,5 +1,6 @@
 <?php
-// Functions that scripts get in place of PHP's own, which the zygote's command line disables; and the start.
+// Functions that scripts get in place of PHP's own, which the zygote's command line disables, or know
+// from Laravel; and the start.
 
 namespace {
     use Harness\Script;
@@ -8,11 +9,22 @@ namespace {
         // The command line's own forgets every header.
         function header(string $header, bool $replace = true, int $response_code = 0): void
         {
+            // A result has a status of its own; this one is that of a script that ends with `exit`.
+            if ($response_code > 0) {
+                http_response_code($response_code);
+            }
+            if (preg_match('~^HTTP/\S+\s+(\d{3})~i', $header, $line)) {
+                http_response_code((int)$line[1]);
+            }
             if (!str_contains($header, ':')) {
-                return; // a status line: the status is the result's
+                return;
+            }
+            $name = strstr($header, ':', true);
+            if (strcasecmp($name, 'location') === 0 && !in_array(intdiv((int)http_response_code(), 100), [2, 3], true)) {
+                http_response_code(302);
             }
             if ($replace) {
-                header_remove(strstr($header, ':', true));
+                header_remove($name);
             }
             Script::$headers[] = $header;
         }
@@ -32,6 +44,33 @@ namespace {
         {
             return false;
         }
+    }
+
+    /** The environment holds nothing for scripts, and least of all secrets: this gives what stands in for it. */
+    function env($key, $default = null)
+    {
+        return $default instanceof Closure ? $default() : $default;
+    }
+
+    /** Shows values in the log. */
+    function dump(...$values)
+    {
+        foreach ($values as $value) {
+            echo Harness\dumped($value), "\n";
+        }
+        return count($values) === 1 ? reset($values) : $values;
+    }
+
+    /** Ends the script with what it shows as the answer; as in the reference with status 500. */
+    function dd(...$values): never
+    {
+        foreach ($values as $value) {
+            $text = Harness\dumped($value);
+            fwrite(STDOUT, "$text\n");
+            Script::$dumped .= '<pre>' . htmlspecialchars($text, ENT_QUOTES | ENT_SUBSTITUTE) . "</pre>\n";
+        }
+        http_response_code(500);
+        exit;
     }
 
     foreach (Harness\CONNECTING as $name) {

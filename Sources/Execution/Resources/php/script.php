@@ -8,6 +8,7 @@ namespace Harness {
         public static string $name = '';
         public static string $file = '';
         public static string $printed = '';
+        public static string $dumped = '';
         public static array $headers = [];
         public static bool $answered = false;
         public static bool $running = false;

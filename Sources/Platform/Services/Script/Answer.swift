@@ -22,7 +22,7 @@ struct Answer: Sendable {
     func rendered(for call: ScriptCall) throws(ScriptFailure) -> ServiceResponse {
         let response: ServiceResponse
         if let rawBody {
-            response = Rendering.raw(rawBody, headers: extra)
+            response = Rendering.raw(rawBody, status: status, headers: extra)
         } else {
             let rendering = Rendering(
                 call.request, isInternal: call.depth > 0, limit: call.limits.responseBytes)
@@ -46,5 +46,13 @@ struct Answer: Sendable {
             throw .script(ScriptError(kind: .result, message: message))
         }
         return response
+    }
+}
+
+extension Answer {
+    /// What a script printed before it ended by itself; nil where that is not its answer.
+    init?(printedBy result: ScriptResult) {
+        guard let body = result.rawBody else { return nil }
+        self.init(status: result.rawStatus.map(JSONText.integer), extra: result.headers, rawBody: body)
     }
 }

@@ -46,11 +46,14 @@ struct Rendering {
     }
 
     /// A text that goes out as it is, as HTML unless the script's own headers say otherwise.
-    static func raw(_ text: String, headers: [(name: String, value: String)]) -> ServiceResponse {
+    static func raw(
+        _ text: String, status: JSONText? = nil, headers: [(name: String, value: String)]
+    ) -> ServiceResponse {
         let type = headers.last {
             $0.name.lowercased() == "content-type" && ResponseHeaders.isHeaderText($0.value)
         }?.value
         return ServiceResponse(
+            status: ResponseHeaders.status(status),
             headers: [(name: "Content-Type", value: type ?? "text/html; charset=UTF-8")]
                 + headers.filter { ResponseHeaders.maySet($0.name, $0.value) },
             body: Array(text.utf8))

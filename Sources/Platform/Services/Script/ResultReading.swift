@@ -31,7 +31,7 @@ struct ResultReading {
     func answer(of ending: AttemptReport.Ending) throws(ScriptFailure) -> Answer {
         // Without a result there is none: the event as it was, an empty answer.
         guard let result = try result(of: ending) else { return Answer() }
-        if let body = result.rawBody { return Answer(extra: result.headers, rawBody: body) }
+        if let answer = Answer(printedBy: result) { return answer }
         if let returned = try returned(result) {
             // A result with a key `response` stands for it.
             return Self.answer(returned["response"] ?? returned, extra: result.headers)

@@ -43,7 +43,7 @@ enum ScriptFailure: Error {
         case .script(let error):
             return ServiceError(
                 Self.errorStatus(error.statusCode), Self.message(of: error), code: error.code,
-                context: error.context.map { [("script", $0)] } ?? [])
+                context: error.context.map { $0.kind == .object ? $0.members : [("script", $0)] } ?? [])
         case .exception(let value):
             guard value.kind == .object || value.kind == .array else {
                 return ServiceError(500, value.string ?? value.text)
