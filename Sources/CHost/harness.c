@@ -16,6 +16,8 @@ static const unsigned char php[] = {
     ,
 #embed "../Execution/Resources/php/api.php"
     ,
+#embed "../Execution/Resources/php/store.php"
+    ,
 #embed "../Execution/Resources/php/script.php"
     ,
 #embed "../Execution/Resources/php/errors.php"
