@@ -31,7 +31,19 @@ static const unsigned char php[] = {
 #embed "../Execution/Resources/php/functions.php"
 };
 static const unsigned char python3[] = {
-#embed "../Execution/Resources/harness.py"
+#embed "../Execution/Resources/python/python3.py"
+    ,
+#embed "../Execution/Resources/python/frames.py"
+    ,
+#embed "../Execution/Resources/python/munch.py"
+    ,
+#embed "../Execution/Resources/python/api.py"
+    ,
+#embed "../Execution/Resources/python/script.py"
+    ,
+#embed "../Execution/Resources/python/child.py"
+    ,
+#embed "../Execution/Resources/python/zygote.py"
 };
 
 static const unsigned char v8js[] = {
