@@ -30,6 +30,21 @@ static const unsigned char php[] = {
     ,
 #embed "../Execution/Resources/php/functions.php"
 };
+static const unsigned char python2[] = {
+#embed "../Execution/Resources/python/python2.py"
+    ,
+#embed "../Execution/Resources/python/frames.py"
+    ,
+#embed "../Execution/Resources/python/munch.py"
+    ,
+#embed "../Execution/Resources/python/api.py"
+    ,
+#embed "../Execution/Resources/python/script.py"
+    ,
+#embed "../Execution/Resources/python/child.py"
+    ,
+#embed "../Execution/Resources/python/zygote.py"
+};
 static const unsigned char python3[] = {
 #embed "../Execution/Resources/python/python3.py"
     ,
@@ -58,6 +73,11 @@ const unsigned char *host_harness_nodejs(size_t *length) {
 const unsigned char *host_harness_php(size_t *length) {
     *length = sizeof php;
     return php;
+}
+
+const unsigned char *host_harness_python2(size_t *length) {
+    *length = sizeof python2;
+    return python2;
 }
 
 const unsigned char *host_harness_python3(size_t *length) {

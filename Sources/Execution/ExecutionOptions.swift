@@ -7,6 +7,7 @@ public struct ExecutionOptions: Sendable {
     /// The interpreters; nil stands for the first that works in `/usr/bin` and then on the `PATH`.
     public var nodePath: String?
     public var phpPath: String?
+    public var python2Path: String?
     public var python3Path: String?
     /// Where the run directory is made, which holds the harnesses and the scripts' working directories; nil stands for
     /// `/tmp`. The scripts' user must be able to reach it.
@@ -24,7 +25,8 @@ public struct ExecutionOptions: Sendable {
     public static let defaultScriptUID: UInt32 = 61184
 
     public init(
-        cellPath: String? = nil, nodePath: String? = nil, phpPath: String? = nil, python3Path: String? = nil,
+        cellPath: String? = nil, nodePath: String? = nil, phpPath: String? = nil, python2Path: String? = nil,
+        python3Path: String? = nil,
         runDirectory: String? = nil, scriptUID: UInt32? = nil, zygotes: Int? = nil, forksPerZygote: Int = 10_000,
         parked: Int? = nil
     ) {
@@ -32,6 +34,7 @@ public struct ExecutionOptions: Sendable {
         self.cellPath = cellPath
         self.nodePath = nodePath
         self.phpPath = phpPath
+        self.python2Path = python2Path
         self.python3Path = python3Path
         self.runDirectory = runDirectory
         self.scriptUID = scriptUID

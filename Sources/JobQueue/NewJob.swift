@@ -96,6 +96,7 @@ extension ScriptLanguage {
         switch self {
         case .nodejs: 1
         case .php: 2
+        case .python: 4
         case .python3: 3
         // 4 is Python 2.
         case .v8js: 5

@@ -87,7 +87,7 @@ import Testing
         return !release.lexicographicallyPrecedes([6, 12])
     }()
 
-    @Test(arguments: ScriptLanguage.everyday)
+    @Test(arguments: [ScriptLanguage.nodejs, .php, .python3])
     func `A script reaches into no other process`(_ language: ScriptLanguage) async throws {
         try await withExecutor(ExecutionOptions(zygotes: 1, parked: 2)) { executor in
             let host = TestHost()

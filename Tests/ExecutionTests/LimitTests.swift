@@ -24,7 +24,7 @@ import Testing
     func `A cancelled script is killed, and nothing of it is left`(_ language: ScriptLanguage) async throws {
         let sources = Sources(
             nodejs: "console.log(process.pid); while (true);", php: "echo getmypid(), \"\\n\"; while (true);",
-            python3: "import os\nprint(os.getpid(), flush=True)\nwhile True: pass")
+            python3: "import os\nprint(os.getpid())\nwhile True: pass")
         let host = TestHost()
         let task = Task { await executor.run(language, sources[language], host: host) }
         try await eventually("the script prints") { !host.lines.isEmpty }

@@ -26,7 +26,12 @@ import Testing
             python3: "return [event.n == int('7' * 4000) * 10 ** 1000 + 1, event.n]")
         let digits = String(repeating: "7", count: 4000) + String(repeating: "0", count: 999) + "1"
         let value = try await executor.value(language, sources[language], event: "{\"n\":\(digits),\"response\":{}}")
-        #expect(value.text == [.nodejs: "\"number\"", .php: "\"double\"", .python3: "[true,\(digits)]"][language])
+        #expect(
+            value.text
+                == [
+                    .nodejs: "\"number\"", .php: "\"double\"", .python: "[true,\(digits)]",
+                    .python3: "[true,\(digits)]",
+                ][language])
         let huge = String(repeating: "9", count: 100_000)
         #expect(
             await executor.run(language, "return 1;", event: "{\"n\":\(huge),\"response\":{}}").result?.returned?
@@ -122,7 +127,7 @@ import Testing
         let sources = Sources(
             nodejs: "console.log('run', event.n); return event.n;",
             php: "echo 'run ', $event['n']; return $event['n'];",
-            python3: "print('run', event.n)\nreturn event.n")
+            python: "print 'run', event.n\nreturn event.n", python3: "print('run', event.n)\nreturn event.n")
         try await withThrowingTaskGroup(of: (Int, Int?, [String]).self) { group in
             for number in 0..<50 {
                 group.addTask {

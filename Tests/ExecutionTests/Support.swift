@@ -3,6 +3,7 @@ import Execution
 import Glibc
 import Logging
 import Synchronization
+import TestSupport
 import Testing
 
 /// The executor that most tests share. Its processes end with the tests' process.
@@ -62,12 +63,15 @@ final class TestHost: ScriptHost {
 struct Sources: Sendable {
     var nodejs = ""
     var php = ""
+    /// Nil where Python 2 takes the same.
+    var python: String?
     var python3 = ""
 
     subscript(language: ScriptLanguage) -> String {
         switch language {
         case .nodejs: nodejs
         case .php: php
+        case .python: python ?? python3
         case .python3: python3
         case .v8js: ""
         }
@@ -76,7 +80,7 @@ struct Sources: Sendable {
 
 extension ScriptLanguage {
     /// Those that the tests of limits and faults go through; the others run by the same machinery.
-    static let everyday: [ScriptLanguage] = [.nodejs, .php, .python3]
+    static let everyday: [ScriptLanguage] = [.nodejs, .php, .python3] + (Python2.isHere ? [.python] : [])
 }
 
 extension ScriptExecutor {

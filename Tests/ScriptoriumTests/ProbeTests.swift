@@ -8,6 +8,8 @@ import Testing
 @Suite struct ProbeTests {
     @Test(arguments: Probe.nodejs) func nodejs(probe: Probe) async throws { try await check(probe, "nodejs") }
     @Test(arguments: Probe.python3) func python3(probe: Probe) async throws { try await check(probe, "python3") }
+    @Test(.enabled(if: Python2.isHere, "\(Python2.absence)"), arguments: Probe.python2)
+    func python(probe: Probe) async throws { try await check(probe, "python") }
     @Test(arguments: Probe.php) func php(probe: Probe) async throws { try await check(probe, "php") }
 
     /// One tenant and one service for each probe: the number of its row names it.
@@ -57,6 +59,31 @@ import Testing
         let error = try JSONText(checking: reply.body)["error"]
         #expect(error?["context"]?["line"]?.integer == line, "\(reply.text)")
         #expect(try await tenant.send("GET", "/api/v2/broken").status == 404)
+    }
+
+    @Test(arguments: [
+        (
+            "php",
+            "$r = $platform['api']->get('echo', null, ['parameters' => ['q' => 'a b&c=é', 'n' => [1, 2]]]); return $r['content'];"
+        ),
+        ("php", "return $platform['api']->get('echo/?q=a b%26c=é&n[0]=1&n[1]=2')['content'];"),
+        (
+            "python3",
+            "return json.loads(platform.api.get('echo', {'parameters': {'q': 'a b&c=é', 'n': [1, 2]}}).read())"
+        ),
+        ("python3", "return json.loads(platform.api.get('/echo/?q=a b%26c=é&n[0]=1&n[1]=2').read())"),
+        ("python", "return json.loads(platform.api.get('echo', {'parameters': {'q': 'a b&c=é', 'n': [1, 2]}}).read())"),
+        ("python", "return json.loads(platform.api.get(u'/echo/?q=a b%26c=é&n[0]=1&n[1]=2').read())"),
+    ])
+    func parametersArriveAsTheyAre(language: String, script: String) async throws {
+        if language == "python", !Python2.isHere { return }  // the probes of Python 2 say so
+        let tenant = try await TestInstallation.shared().tenant()
+        try await tenant.save("echo", "nodejs", "return event.request.parameters;")
+        try await tenant.save("asks", language, script)
+        let reply = try await tenant.send("GET", "/api/v2/asks")
+        let body = try JSONText(checking: reply.body)
+        #expect(body["q"]?.string == "a b&c=é", "\(reply.text)")
+        #expect(body["n"]?.text == #"["1","2"]"#, "\(reply.text)")
     }
 
     @Test func aBatchTellsWhichOfItsRequestsFailed() async throws {

@@ -27,6 +27,7 @@ import Testing
         "SHUTDOWN_GRACE_SECONDS": "-1",
         "NODE_PATH": "/nowhere/node",
         "PHP_PATH": "/usr/bin/true",
+        "PYTHON2_PATH": "/usr/bin/python3",
         "PYTHON3_PATH": "/tmp",
         "CELL_PATH": "/nowhere/cell",
         "SCRIPT_UID": "0",

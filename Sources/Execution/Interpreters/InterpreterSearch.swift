@@ -35,6 +35,7 @@ struct InterpreterSearch {
         if let configured { return [configured] }
         let folders =
             ["/usr/bin"] + (getenv("PATH").map { String(cString: $0) } ?? "").split(separator: ":").map(String.init)
+            + language.ownFolders
         var found: [String] = []
         for folder in folders where folder.hasPrefix("/") {
             for name in language.programs {
@@ -71,6 +72,9 @@ struct InterpreterSearch {
         if numbers.lexicographicallyPrecedes(language.minimumVersion) {
             let needed = language.minimumVersion.map(String.init).joined(separator: ".")
             report.problem = "\(path) is version \(text), and \(needed) or newer is needed."
+        } else if let successor = language.successor, !numbers.lexicographicallyPrecedes(successor) {
+            let needed = language.minimumVersion.map(String.init).joined(separator: ".")
+            report.problem = "\(path) is version \(text), and \(needed) is needed."
         }
         return report
     }

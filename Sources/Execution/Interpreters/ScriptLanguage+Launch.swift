@@ -8,33 +8,44 @@ extension ScriptLanguage {
         switch self {
         case .nodejs, .v8js: ["node", "nodejs"]
         case .php: ["php"]
+        case .python: ["python2.7", "python2"]
         case .python3: ["python3"]
         }
     }
+
+    /// Where the program may be beside `/usr/bin` and the `PATH`: `deploy/python2` puts one there.
+    var ownFolders: [String] { self == .python ? ["/opt/scriptorium/python2/bin"] : [] }
 
     /// Whether one process serves one job only, because the interpreter can not fork.
     var isParked: Bool { self == .nodejs || self == .v8js }
 
     /// Whether one process is kept ready however many there are of others: few still write it.
-    var isRare: Bool { self == .v8js }
+    var isRare: Bool { self == .v8js || self == .python }
 
     /// What makes the interpreter print its version.
     var versionArguments: [String] {
         switch self {
         case .nodejs, .v8js: ["--version"]
         case .php: ["-r", "echo PHP_VERSION;"]
-        case .python3: ["-I", "-S", "-B", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"]
+        case .python: ["-E", "-s", "-S", "-B", "-c", Self.pythonVersion]
+        case .python3: ["-I", "-S", "-B", "-c", Self.pythonVersion]
         }
     }
+
+    private static let pythonVersion = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
 
     /// The oldest version that the harness runs on.
     var minimumVersion: [Int] {
         switch self {
         case .nodejs, .v8js: [18]
         case .php: [8, 2]
+        case .python: [2, 7]
         case .python3: [3, 9]
         }
     }
+
+    /// The first version that is another language; nil where there is none.
+    var successor: [Int]? { self == .python ? [3] : nil }
 
     /// What stands before the harness's path.
     var harnessOptions: [String] {
@@ -52,6 +63,7 @@ extension ScriptLanguage {
                     + "pfsockopen,socket_connect,stream_socket_client",
             ]
         // With the site's packages, for scripts that import them.
+        case .python: ["-E", "-s", "-B"]
         case .python3: ["-I", "-B", "-X", "utf8"]
         }
     }
@@ -73,6 +85,7 @@ extension ScriptLanguage {
         case .nodejs: "harness.js"
         case .v8js: "v8js.js"
         case .php: "harness.php"
+        case .python: "harness2.py"
         case .python3: "harness.py"
         }
     }
@@ -85,6 +98,7 @@ extension ScriptLanguage {
             case .nodejs: host_harness_nodejs(&length)
             case .v8js: host_harness_v8js(&length)
             case .php: host_harness_php(&length)
+            case .python: host_harness_python2(&length)
             case .python3: host_harness_python3(&length)
             }
         return UnsafeRawBufferPointer(start: start, count: length)

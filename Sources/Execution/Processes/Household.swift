@@ -86,6 +86,7 @@ final class Household {
             switch language {
             case .nodejs, .v8js: options.nodePath
             case .php: options.phpPath
+            case .python: options.python2Path
             case .python3: options.python3Path
             }
         let search = InterpreterSearch(language: language, configured: configured, cell: cell, directory: directory)

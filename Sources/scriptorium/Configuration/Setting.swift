@@ -54,6 +54,8 @@ struct Setting: Sendable {
     static let nodePath = Setting(
         name: "NODE_PATH", standard: "/usr/bin/node, else PATH", summary: "Node.js 18 or newer")
     static let phpPath = Setting(name: "PHP_PATH", standard: "/usr/bin/php, else PATH", summary: "PHP 8.2 or newer")
+    static let python2Path = Setting(
+        name: "PYTHON2_PATH", standard: "/usr/bin/python2.7, else PATH, else deploy/python2's", summary: "Python 2.7")
     static let python3Path = Setting(
         name: "PYTHON3_PATH", standard: "/usr/bin/python3, else PATH", summary: "Python 3.9 or newer")
     static let cellPath = Setting(
@@ -72,6 +74,7 @@ struct Setting: Sendable {
         headerTimeout,
         bodyTimeout,
         publicURL, tenantDomain, operatorToken, secretKey,
-        workerConcurrency, shutdownGrace, nodePath, phpPath, python3Path, cellPath, scriptUID, logLevel, logFormat,
+        workerConcurrency, shutdownGrace, nodePath, phpPath, python2Path, python3Path, cellPath, scriptUID, logLevel,
+        logFormat,
     ]
 }

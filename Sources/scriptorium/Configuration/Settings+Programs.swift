@@ -33,6 +33,7 @@ extension Settings {
                 switch report.language {
                 case .nodejs, .v8js: .nodePath
                 case .php: .phpPath
+                case .python: .python2Path
                 case .python3: .python3Path
                 }
             if let problem = report.problem, text(setting) != nil {

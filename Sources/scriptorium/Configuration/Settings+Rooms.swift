@@ -87,6 +87,7 @@ extension Settings {
         options.cellPath = try program(.cellPath)
         options.nodePath = try program(.nodePath)
         options.phpPath = try program(.phpPath)
+        options.python2Path = try program(.python2Path)
         options.python3Path = try program(.python3Path)
         options.scriptUID = UInt32(try integer(.scriptUID, 1...4_000_000_000, default: 61184))
         if !isWorker {

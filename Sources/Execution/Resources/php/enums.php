@@ -105,7 +105,8 @@ namespace DreamFactory\Core\Enums {
         /** What a status is called: `Not Found` for 404. */
         public static function text($status): string
         {
-            $name = array_search((int)$status, (new \ReflectionClass(self::class))->getConstants(), true) ?: 'HTTP_ERROR';
+            $names = array_flip((new \ReflectionClass(self::class))->getConstants());
+            $name = $names[(int)$status] ?? 'HTTP_ERROR';
             return ucwords(strtolower(strtr(substr($name, 5), '_', ' ')));
         }
     }

@@ -20,7 +20,8 @@ namespace {
                 return;
             }
             $name = strstr($header, ':', true);
-            if (strcasecmp($name, 'location') === 0 && !in_array(intdiv((int)http_response_code(), 100), [2, 3], true)) {
+            $class = intdiv((int)http_response_code(), 100);
+            if (strcasecmp($name, 'location') === 0 && $class !== 2 && $class !== 3) {
                 http_response_code(302);
             }
             if ($replace) {

@@ -7,7 +7,7 @@
 //
 // Its command line: php -d ffi.enable=1 -d disable_functions=LIST harness.php, where LIST is header, header_remove,
 // headers_list, headers_sent and the names of CONNECTING below: functions that are disabled can be declared anew.
-// Scripts see the namespaces DreamFactory\Core\Exceptions and …\Enums, `Log`, and the functions of the last block; all
+// Scripts see the namespaces DreamFactory\Core\Exceptions and Enums, `Log`, and the functions of the last block; all
 // else is Harness.
 
 namespace Harness {

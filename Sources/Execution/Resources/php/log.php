@@ -16,7 +16,8 @@ namespace Illuminate\Support\Facades {
                 return new self(); // there is one log
             }
             if (!in_array($name, self::LEVELS, true)) {
-                throw new \BadMethodCallException("Log has no level '$name': use one of " . implode(', ', self::LEVELS));
+                $levels = implode(', ', self::LEVELS);
+                throw new \BadMethodCallException("Log has no level '$name': use one of $levels");
             }
             [$message, $facts] = $arguments + ['', []];
             $text = is_string($message) ? $message : \Harness\dumped($message);
@@ -39,7 +40,8 @@ namespace Harness {
     /** On one line; what JSON can not hold is left out. */
     function inLog(mixed $value): string
     {
-        return (string)json_encode($value, JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES | JSON_PARTIAL_OUTPUT_ON_ERROR);
+        $flags = JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES | JSON_PARTIAL_OUTPUT_ON_ERROR;
+        return (string)json_encode($value, $flags);
     }
 
     /** A value as `dump` and `dd` show it, bounded in depth and size. */

@@ -92,8 +92,8 @@ class Event(Munch):
         return self
 
 
-# Python 2 scripts know the same under the names of the library `bunch`. Scripts import either, and pickle finds the class
-# there: it is this one, whatever is installed.
+# Python 2 scripts know the same under the names of the library `bunch`. Scripts import either, and pickle finds the
+# class there: it is this one, whatever is installed.
 MUNCH_NAMES = dict(Munch=Munch, DefaultMunch=DefaultMunch, munchify=munchify, unmunchify=unmunchify, Bunch=Munch,
                    bunchify=munchify, unbunchify=unmunchify)
 for name in ("munch", "bunch"):
