@@ -14,7 +14,7 @@ import Testing
         let sources = Sources(
             nodejs: "return process.env;", php: "return getenv();", python3: "import os\nreturn dict(os.environ)")
         let value = try await executor.value(language, sources[language])
-        let allowed: Set = ["PATH", "LANG", "HOME", "TMPDIR", "OPENSSL_CONF", "LC_CTYPE"]
+        let allowed: Set = ["PATH", "LANG", "HOME", "TMPDIR", "OPENSSL_CONF", "NODE_PATH", "LC_CTYPE"]
         #expect(Set(value.members.map(\.key)).subtracting(allowed) == [])
         #expect(value["HOME"]?.string == value["TMPDIR"]?.string)
         #expect(value["LANG"]?.string == "C.UTF-8")

@@ -66,4 +66,122 @@ extension Probe {
             200, #"{"m":"GET","r":"x/y","q":"1"}"#,
             "return {m:event.request.method,r:event.resource,q:event.request.parameters.q}"),
     ]
+
+    /// What counts before what (dreamfactory.md §2.1).
+    static let nodejsPrecedence: [Probe] = [
+        .fails(500, "e", "event.exception={message:'e'};event.response.content=1;return {a:1};"),
+        .fails(500, "r", "event.response.content=1;return {error:'r'};"),
+        .fails(403, "no", "event.exception={message:'no',status_code:'403',code:'12'};return {a:1};", code: 12),
+        .fails(500, "Unknown scripting error.", "event.exception={code:4};", code: 4),
+        .fails(500, "Unknown scripting error.", "event.exception=[1];"),
+        .fails(500, "5", "event.exception={message:5};"),
+        .fails(500, "7", "event.exception=7;"),
+        .fails(500, "1", "event.exception=true;"),
+        .fails(500, "made", "event.exception=new Error('made');"),
+        .gives(200, "", "event.exception=0;"),
+        .gives(200, "", "event.exception=[];"),
+        .fails(500, "", "return {error:''};"),
+        .fails(500, "Internal Server Error", "return {error:[]};"),
+        .fails(500, "Internal Server Error", "return {error:{}};"),
+        .fails(500, "1", "return {error:true};"),
+        .fails(500, "3", "return {error:3};"),
+        .fails(500, "4", "return {error:{message:4}};"),
+        // Only what is returned counts as an error, and only at its top.
+        .gives(200, #"{"a":{"error":"x"}}"#, "return {a:{error:'x'}};"),
+        .gives(200, #"{"error":"x"}"#, "event.response={error:'x'};"),
+        .gives(200, #"[{"error":"x"}]"#, "return [{error:'x'}];"),
+        // What counts as nothing lets the response count.
+        .gives(200, "1", "event.response.content=1;return 0;"),
+        .gives(200, "1", "event.response.content=1;return '';"),
+        .gives(200, "1", "event.response.content=1;return '0';"),
+        .gives(200, "1", "event.response.content=1;return {};"),
+        .gives(200, "1", "event.response.content=1;return null;"),
+        .gives(200, "1", "event.response.content=1;return undefined;"),
+        .gives(200, "1", "event.response.content=1;return NaN;"),
+        .gives(200, "1", "event.response.content=1;return () => 2;"),
+        .gives(200, "1", "event.response.content=1;return {f: () => 2};"),
+        .gives(200, "1", "event.response.content=1;return new Map([[1,2]]);"),
+        .gives(200, "\"00\"", "event.response.content=1;return '00';"),
+        // A key `response` stands for the whole, and a key `content` makes it a response.
+        .gives(202, #"{"a":1}"#, "return {response:{content:{a:1},status_code:202}};"),
+        .gives(200, #"{"a":1}"#, "return {response:{a:1}};"),
+        .gives(200, "\"plain\"", "return {response:'plain'};"),
+        .gives(200, "", "return {content:null};"),
+        .gives(201, "5", "return {content:5,status_code:'201'};"),
+        .gives(200, #"{"foo":1}"#, "event.response={foo:1};"),
+        .gives(200, "\"plain\"", "event.response='plain';"),
+        .gives(200, "", "event.response=null;"),
+        .gives(200, #"{"only":1}"#, "for (const key in event) delete event[key]; event.only=1;"),
+    ]
+
+    /// Helpers, names and habits of scripts in Node.js (dreamfactory.md §2.3, §3).
+    static let nodejsHabits: [Probe] = [
+        .gives(200, #"{"v":1}"#, "_event.setResponse({v:1});"),
+        .gives(200, #"{"v":1}"#, "_event.response.content={v:1};"),
+        .gives(202, "t", "delete event.response;event.setResponse('t',202);"),
+        .gives(200, "t", "event.response='x';event.setResponse('t');"),
+        .gives(200, "", "event.setRequest({method:'PUT'});event.setRequest();"),
+        .gives(200, #"{"v":2}"#, "setTimeout(()=>{event.setReturn({v:1});event.setReturn({v:2})},5)"),
+        .gives(200, #"{"v":1}"#, "setTimeout(()=>{event.setResponse(0);event.setReturn({v:1})},5)"),
+        .gives(200, #"{"v":3}"#, "process.on('exit',()=>{event.response.content={v:3};});"),
+        .gives(200, #"{"late":1}"#, "return new Promise((done)=>setTimeout(()=>done({late:1}),5));"),
+        .gives(200, #"{"early":1}"#, "event.setResponse({early:1});return Promise.resolve();"),
+        .gives(200, #"{"early":1}"#, "event.setResponse({early:1});return new Promise(()=>{});"),
+        .gives(200, "", "return Promise.resolve(event);"),
+        .gives(200, #"{"v":1}"#, "return {then(done){done({v:1})}};"),
+        .fails(500, "text", "return Promise.reject('text');"),
+        .fails(500, "text", "setTimeout(()=>{throw 'text'},5)"),
+        .fails(500, "lost", "Promise.reject(new Error('lost'));return {a:1};"),
+        .fails(500, "m", "const e=new Error('m');e.code=7;throw e;", code: 7),
+        .fails(500, "m", "const e=new Error('m');e.code='ENOENT';throw e;", code: 0),
+        .fails(500, "m", "throw {message:'m'};"),
+        .fails(500, #"{"a":1}"#, "throw {a:1};"),
+        .fails(500, "null", "throw null;"),
+        // Who leaves early has what was given until then.
+        .gives(201, #"{"v":1}"#, "event.setResponse({v:1},201);process.exit();"),
+        .gives(200, #"{"v":1}"#, "event.response.content={v:1};setTimeout(()=>process.exit(0),5)"),
+        .gives(200, "", "event.response.content={v:1};process.exit(0)"),
+        .failsWith(500, mentioning: "error code: 3", "event.setResponse({v:1});process.exit(3);"),
+        .failsWith(500, mentioning: "error code: 4", "process.exitCode=4;return {v:1};"),
+        .gives(
+            200, #"["http",true,"",true,"",{}]"#,
+            "return [_protocol,_host===event.request.headers.host,_token,_apiKey===platform.session.api_key,_sessionToken,_options];"
+        ),
+        .gives(
+            200, #"["exposed_event",true,true]"#,
+            "return [event.__tag__,event._event===event,!Object.keys(event).includes('_event')];"),
+        .gives(
+            200, #"["2.0","2.0",true]"#,
+            "return [platform.config.api_version,platform.config.df.api_version,platform.config.version===platform.config.df.version];"
+        ),
+        .gives(
+            200, #"["function","object",true,true,true]"#,
+            "return [typeof require,typeof module,require.main===undefined,typeof __dirname==='string',this===globalThis];"
+        ),
+        .gives(200, "3", "n=1;m=2;return n+m;"),
+        Probe(script: "console.info('i');return 1;", status: 200, body: "1", logs: "i"),
+        Probe(script: "console.error('e');return 1;", status: 200, body: "1", logs: "e"),
+        .gives(
+            200, #"{"d":"1970-01-01T00:00:00.000Z","b":{"type":"Buffer","data":[1]},"f":1,"a":[null]}"#,
+            "return {d:new Date(0),b:Buffer.from([1]),f:1.0,u:undefined,a:[undefined]};"),
+        .failsWith(500, mentioning: "Infinity", "return Infinity;"),
+        .failsWith(500, mentioning: "surrogate", "return '\\ud800';"),
+    ]
+
+    /// What scripts require (contract.md §10).
+    static let nodejsLibraries: [Probe] = [
+        .gives(200, "[[1],[2]]", "return require('lodash').chunk([1,2]);"),
+        .gives(200, "[2,4]", "const l=require('lodash.min.js');return l._.map([1,2],(n)=>2*n);"),
+        .gives(200, "true", "return require('lodash')===require('lodash.min.js');"),
+        .gives(
+            200, #"{"all":["a","b"]}"#,
+            "require('async').series([(f)=>setTimeout(()=>f(null,'a'),5),(f)=>f(null,'b')],(e,all)=>event.setResponse({all}));"
+        ),
+        .gives(200, "\"a=1\"", "return require('querystring').stringify({a:1});"),
+        .fails(
+            500,
+            "Cannot find module 'left-pad': only Node.js's own modules, and those that are installed where scripts run, can be required",
+            "require('left-pad');"),
+        .gives(200, "\"MODULE_NOT_FOUND\"", "try { require('./none.js') } catch (e) { return e.code }"),
+    ]
 }

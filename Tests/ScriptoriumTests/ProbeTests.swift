@@ -6,7 +6,8 @@ import Testing
 
 /// The golden probes of the reference, as HTTP gives them with `Accept: application/json`.
 @Suite struct ProbeTests {
-    @Test(arguments: Probe.nodejs) func nodejs(probe: Probe) async throws { try await check(probe, "nodejs") }
+    @Test(arguments: Probe.nodejs + Probe.nodejsPrecedence + Probe.nodejsHabits + Probe.nodejsLibraries)
+    func nodejs(probe: Probe) async throws { try await check(probe, "nodejs") }
     @Test(arguments: Probe.python3) func python3(probe: Probe) async throws { try await check(probe, "python3") }
     @Test(.enabled(if: Python2.isHere, "\(Python2.absence)"), arguments: Probe.python2)
     func python(probe: Probe) async throws { try await check(probe, "python") }

@@ -9,6 +9,8 @@ public struct InterpreterReport: Sendable, Hashable {
     public var version: String?
     /// Why the language is absent, in one sentence that says what to do; nil where it works.
     public var problem: String?
+    /// A sentence for each library that scripts may expect and that is not installed. The language works without.
+    public var missingLibraries: [String] = []
 
     public init(language: ScriptLanguage, path: String? = nil, version: String? = nil, problem: String? = nil) {
         self.language = language

@@ -76,6 +76,7 @@ struct InterpreterSearch {
             let needed = language.minimumVersion.map(String.init).joined(separator: ".")
             report.problem = "\(path) is version \(text), and \(needed) is needed."
         }
+        report.missingLibraries = language.missingLibraries(in: language.libraryFolders)
         return report
     }
 

@@ -70,8 +70,9 @@ extension ScriptLanguage {
 
     /// Beside `PATH`, `LANG`, `HOME` and `TMPDIR`.
     var ownEnvironment: [String] {
+        guard isParked else { return [] }
         // OpenSSL's configuration costs a start and is of no use without a network.
-        isParked ? ["OPENSSL_CONF=/dev/null"] : []
+        return ["OPENSSL_CONF=/dev/null", "NODE_PATH=\(libraryFolders.joined(separator: ":"))"]
     }
 
     func environment(directory: String) -> [String] {

@@ -9,6 +9,7 @@ const net = require('net');
 const vm = require('vm');
 const { createRequire } = require('module');
 const { EventEmitter } = require('events');
+const { Readable } = require('stream');
 const { Buffer, isUtf8 } = require('buffer');
 const process = require('process');
 // Loaded for the scripts: a built-in module that was compiled before the job costs the job nothing.
@@ -19,10 +20,15 @@ const READY = 0, JOB = 1, API_REQUEST = 2, API_RESPONSE = 3, RESULT = 4, CHECK =
 const TRACE_FRAMES = 32;
 const CURL_OPTION = /^(CURLOPT_\w+|\d+)$/i; // by name, or by PHP's number
 const NO_NETWORK = 'A script has no network of its own: use platform.api';
+// What scripts call a library, and its name where it is not that.
+const ALIASES = { 'lodash.min.js': 'lodash' };
+// The Debian packages of libraries that scripts expect.
+const PACKAGES = { lodash: 'node-lodash', async: 'node-async' };
 
 // A script may replace globals; these, and what the harness needs afterwards is held here.
 const { parse, stringify } = JSON;
 const { writeSync } = fs;
+const { exit } = process;
 const leave = process.reallyExit.bind(process);
 const tick = process.nextTick;
 
@@ -88,6 +94,21 @@ class Call extends EventEmitter {
   destroy() { return this; }
 }
 
+/** What a callback gets, as http.IncomingMessage is: the body has arrived, and can be read as a stream all the same. */
+class Reply extends Readable {
+  constructor({ status, reason = '', headers = {} }, body) {
+    super({
+      read() {
+        if (body) this.push(body);
+        this.push(null);
+      },
+    });
+    // A script that prints or returns it means the reply, not the stream.
+    for (const key of Object.keys(this)) Object.defineProperty(this, key, { enumerable: false });
+    Object.assign(this, { statusCode: status, statusMessage: reason, headers, body });
+  }
+}
+
 /** `send(request, onReply)` delivers a request's fields and calls back with the reply's. */
 function makeAPI(send) {
   function call(verb, path, payload, options, callback) {
@@ -111,8 +132,7 @@ function makeAPI(send) {
     const made = new Call(new Promise((resolve) => { settle = resolve; }));
     send(request, (reply) => {
       const body = 'body_base64' in reply ? Buffer.from(reply.body_base64, 'base64').toString() : reply.body ?? '';
-      const { status, reason = '', headers = {} } = reply;
-      const response = { statusCode: status, statusMessage: reason, headers, body };
+      const response = new Reply(reply, body);
       made.emit('response', response);
       settle(callback ? callback(body, response) : response);
     });
@@ -158,6 +178,28 @@ function bodyFields(payload) {
   return { body: String(payload) };
 }
 
+// --- Libraries -------------------------------------------------------------------------------------------------------
+
+/** `require` as scripts know it: by the names that they use, and with a plain word for what is not there. */
+function makeRequire(find) {
+  const require = (id) => {
+    const name = Object.hasOwn(ALIASES, id) ? ALIASES[id] : id;
+    try {
+      return find(name);
+    } catch (error) {
+      // A module that misses another one says so by itself.
+      if (error?.code !== 'MODULE_NOT_FOUND' || error.requireStack?.[0] !== __filename) throw error;
+      const help = Object.hasOwn(PACKAGES, name)
+        ? `it is not installed where scripts run (Debian package ${PACKAGES[name]})`
+        : "only Node.js's own modules, and those that are installed where scripts run, can be required";
+      error.message = `Cannot find module '${id}': ${help}`;
+      error.requireStack = []; // paths of the machine
+      throw error;
+    }
+  };
+  return Object.assign(require, find, { main: undefined });
+}
+
 // --- Running a script ------------------------------------------------------------------------------------------------
 
 /** The script as the body of a function (event, platform): `return` is legal, lines are the author's. */
@@ -174,14 +216,36 @@ function equipped(event, state) {
   return Object.defineProperties(event, {
     _event: hidden(event),
     setResponse: hidden((content, statusCode, contentType) => {
-      event.response ??= {};
+      if (event.response === null || typeof event.response !== 'object') event.response = {};
       event.response.content = content;
       event.response.status_code = statusCode || 200;
       event.response.content_type = contentType || 'application/json';
+      state.isSaid = true;
     }),
-    setReturn: hidden((content) => { state.returned = content; }),
-    setRequest: hidden((request) => { if (request) event.request = request; }),
+    setReturn: hidden((content) => {
+      state.returned = content;
+      state.isSaid = true;
+    }),
+    setRequest: hidden((request) => {
+      if (request) event.request = request;
+      state.isSaid = true;
+    }),
   });
+}
+
+/** What the original's wrapper left in sight of a script, and scripts have come to use. */
+function surroundings(event, platform) {
+  const { config, session } = platform;
+  return {
+    _event: event,
+    _platform: platform,
+    _protocol: config?.scripting?.default_protocol ?? 'http',
+    _host: event.request?.headers?.host,
+    _token: '', // a call needs none: it has the script's own session
+    _sessionToken: session?.session_token ?? '',
+    _apiKey: session?.api_key ?? '',
+    _options: {},
+  };
 }
 
 /** Starts a compiled script. `state` is complete when the event loop is empty; `fail` hears of a rejected promise. */
@@ -191,9 +255,9 @@ function run(script, job, api, ask, state, fail) {
   const platform = { ...job.platform, api, store: makeStore(ask), lookup };
   state.event = event;
   state.beforeService = event.stage === 'pre_process';
-  globalThis._event = event;
-  globalThis._platform = platform;
+  Object.assign(globalThis, surroundings(event, platform));
   const returned = script(event, platform);
+  state.isSaid = true;
   // The synchronous return overwrites what setReturn said until here, even where nothing is returned.
   state.returned = undefined;
   if (typeof returned?.then === 'function') {
@@ -278,7 +342,8 @@ function syntaxError(error, name) {
 
 // --- The process -----------------------------------------------------------------------------------------------------
 
-const state = { returned: undefined, event: {} };
+// `isSaid`: there is something to deliver even where the script leaves early.
+const state = { returned: undefined, event: {}, isSaid: false };
 const waiting = new Map(); // API calls by id
 let calls = 0;
 let name = '';
@@ -352,13 +417,18 @@ function watch() {
   process.on('unhandledRejection', (reason) => {
     if (process.listenerCount('unhandledRejection') === 1) fail(reason, 500);
   });
-  // `process.exit` never comes here, so it leaves without a result. Listening to `exit` only now puts the harness
-  // behind the script's own listeners.
-  const last = () => { if (!process.exitCode) finish(encoded(state)); };
-  process.on('beforeExit', () => {
+  const last = () => { if (!process.exitCode && state.isSaid) finish(encoded(state)); };
+  // Listening to `exit` only now puts the harness behind the script's own listeners.
+  const queueUp = () => {
     process.removeListener('exit', last);
     process.on('exit', last);
-  });
+  };
+  process.on('beforeExit', queueUp);
+  // A script that leaves while it still runs has no result, unless it gave one before.
+  process.exit = (code) => {
+    queueUp();
+    exit.call(process, code);
+  };
 }
 
 /** Sends a script through what a job goes through, so that the job is not the first to do anything. */
@@ -366,21 +436,21 @@ function warmUp() {
   const source = 'console.log; const f = (x) => ({ a: x.a }); platform.api.get("x", "", () => {}); return f(event);';
   const event = { a: [1, null], response: {} };
   const job = parse(stringify({ name: 'warm', source, event, platform: { session: {} } }));
-  const warm = { returned: undefined, event: {} };
+  const warm = {};
   const api = makeAPI((request, onReply) => onReply({ status: 200, body: stringify(request) }));
   run(compiled(source, 'warm'), job, api, async () => null, warm, () => {});
   encoded(warm);
   described(new Error('x'), 'warm', 500);
-  delete globalThis._event;
-  delete globalThis._platform;
+  for (const name of Object.keys(surroundings({}, {}))) delete globalThis[name];
   for (const stream of [process.stdout, process.stderr]) {
     stream.write('');
     stream._handle?.setBlocking?.(true); // or what is not yet written is lost when the process leaves
   }
 }
 
-globalThis.require = createRequire(__filename);
-globalThis.require.main = undefined;
+globalThis.require = makeRequire(createRequire(__filename));
+globalThis.__filename = '[eval]'; // a script is no file
+globalThis.__dirname = '.';
 globalThis.module = { exports: {} };
 globalThis.exports = globalThis.module.exports;
 net.Socket.prototype.connect = function () {

@@ -14,7 +14,8 @@ const { Buffer } = require('buffer');
 const FRAMES = 3;
 const READY = 0, JOB = 1, API_REQUEST = 2, API_RESPONSE = 3, RESULT = 4, CHECK = 5;
 const TRACE_FRAMES = 32;
-const LODASH = ['/usr/share/nodejs', '/usr/lib/nodejs', '/usr/local/lib/node_modules', '/usr/lib/node_modules'];
+// Where libraries are looked for.
+const FOLDERS = (process.env.NODE_PATH ?? '').split(':').filter((folder) => folder !== '');
 
 const leave = process.reallyExit.bind(process);
 const idle = new Int32Array(new SharedArrayBuffer(4));
@@ -86,7 +87,7 @@ const doors = {
   },
   leave() { leave(0); },
   lodash() {
-    for (const folder of LODASH) {
+    for (const folder of FOLDERS) {
       for (const file of ['lodash/lodash.min.js', 'lodash/lodash.js', 'lodash.js']) {
         try {
           return fs.readFileSync(path.join(folder, file), 'utf8');

@@ -54,6 +54,7 @@ struct DoctorCommand: AsyncParsableCommand {
                 report("--", found.language.label, problem)
             } else {
                 report("ok", found.language.label, "\(found.version ?? "") at \(found.path ?? "")")
+                for missing in found.missingLibraries { report("!!", found.language.label, missing) }
             }
         }
         do {

@@ -46,12 +46,12 @@ enum ScriptFailure: Error {
                 context: error.context.map { $0.kind == .object ? $0.members : [("script", $0)] } ?? [])
         case .exception(let value):
             guard value.kind == .object || value.kind == .array else {
-                return ServiceError(500, value.string ?? value.text)
+                return ServiceError(500, Self.returnedMessage(value))
             }
             let status = Self.errorStatus(value["status_code"].flatMap(Self.number))
+            let message = value["message"].flatMap { $0.isNull ? nil : $0.string ?? $0.text }
             return ServiceError(
-                status, value["message"]?.string ?? "Unknown scripting error.",
-                code: value["code"].flatMap(Self.number))
+                status, message ?? "Unknown scripting error.", code: value["code"].flatMap(Self.number))
         case .returned(let error):
             return ServiceError(500, Self.returnedMessage(error))
         case .exit(let code, let line):
@@ -96,7 +96,7 @@ enum ScriptFailure: Error {
         return "Executed command returned with error code: 1 \(error.message)\(line)"
     }
 
-    /// `error.message` of an object, else the value itself; dreamfactory.md §2.1.
+    /// `message` of an object, else the value itself as the reference writes it; dreamfactory.md §2.1.
     private static func returnedMessage(_ error: JSONText) -> String {
         switch error.kind {
         case .object: error["message"].map { $0.string ?? $0.text } ?? "Internal Server Error"
