@@ -11,6 +11,12 @@ extension HTTPEdge {
         return (String(parts.first ?? ""), parts.count > 1 ? String(parts[1]) : "")
     }
 
+    /// What the caller takes: `?accept=`, else the header.
+    static func accept(of request: Request) -> String? {
+        let asked = Query.value("accept", in: split(request.head.path ?? "").query)
+        return asked.flatMap { $0.isEmpty ? nil : $0 } ?? request.headers[.accept]
+    }
+
     /// - Throws: ``ServiceError`` 414 and 431.
     func checkSizes(_ request: Request) throws(ServiceError) {
         guard (request.head.path ?? "").utf8.count <= options.longestURI else { throw .tooLongURI(options) }

@@ -28,7 +28,7 @@ struct HTTPEdge: HTTPResponder {
         do {
             answer = try await self.answer(request, origin, context)
         } catch {
-            answer = Self.shown(describe(error, origin), origin.requestID, accept: request.headers[.accept])
+            answer = Self.shown(describe(error, origin), origin.requestID, accept: Self.accept(of: request))
         }
         answer.headers.append((name: "X-Request-Id", value: origin.requestID))
         let duration = started.duration(to: .now)
@@ -155,7 +155,9 @@ struct HTTPEdge: HTTPResponder {
             if call.verb == .head { call.verb = .get }
             // Where scripts take part, a worker answers.
             guard Preferences.wantJob(call) || !platform.events(of: call, caller).isEmpty else {
-                return try await platform.respond(to: call, caller)
+                return BuiltInRendering.response(
+                    try await platform.respond(to: call, caller), to: call,
+                    limit: caller.tenant.quotas.responseBytes)
             }
             return try await Acceptance(platform: platform).answer(call, nil, caller)
         case .script(let service):

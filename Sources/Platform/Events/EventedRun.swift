@@ -201,7 +201,8 @@ struct EventedRun {
         do throws(ScriptFailure) {
             switch reply {
             case .answer(let answer): response = try answer.rendered(for: call)
-            case .response(let given): response = given
+            case .response(let given):
+                response = BuiltInRendering.response(given, to: call.request, limit: call.limits.responseBytes)
             case .failed(let failure): throw failure
             }
         } catch {
