@@ -108,7 +108,7 @@ import Testing
             "empty list", #"{"content":[]}"#, (json, json, "[]"), (xml, xml, "\(head)<dfapi>\n</dfapi>\n"),
             (csv, csv, "")),
         row(
-            "list", #"{"content":[1,"b",null]}"#, (csv, csv, "1\nb\n\n"),
+            "list", #"{"content":[1,"b",null]}"#, (csv, csv, "1\nb\n\"\"\n"),
             (
                 xml, xml,
                 "\(head)<dfapi>\n\t<resource>1</resource>\n\t<resource>b</resource>\n\t<resource></resource>\n</dfapi>\n"
@@ -123,7 +123,12 @@ import Testing
             ("application/xml;q=0.9, application/json;q=0.1", json, #"{"a":1}"#),
             ("text/csv, */*;q=0", csv, "a\n1\n"), ("text/csv, */*;q=0.1", json, #"{"a":1}"#),
             ("TEXT/XML", "text/xml", "\(head)<dfapi>\n\t<a>1</a>\n</dfapi>\n"),
-            ("application/vnd.shop+json", json, #"{"a":1}"#), ("image/png", nil, #"{"a":1}"#)),
+            ("application/vnd.shop+json", json, #"{"a":1}"#), ("image/png", nil, #"{"a":1}"#),
+            ("application/*", json, #"{"a":1}"#), ("text/*", plain, #"{"a":1}"#),
+            ("image/gif, *; q=.2", json, #"{"a":1}"#)),
+        row(
+            "a range", #"{"content":"b{}","content_type":"text/css"}"#, ("text/*", "text/css", "b{}"),
+            ("application/*", "text/css", "b{}")),
     ]
 
     private func send(

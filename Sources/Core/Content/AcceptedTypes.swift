@@ -12,6 +12,14 @@ public struct AcceptedTypes: Sendable {
     public let entries: [Entry]
     /// Whether `*/*` is among them.
     public let acceptsAny: Bool
+    /// `text/` and the like, for types that are taken whatever they are called.
+    private let ranges: [String]
+
+    /// What is sent to those who take any of a kind.
+    private static let ranges = [
+        "application/*": Entry(type: "application/json", format: .json),
+        "text/*": Entry(type: "text/plain", format: .text),
+    ]
 
     /// More are not read: nobody has that many, and each costs.
     private static let most = 64
@@ -29,11 +37,15 @@ public struct AcceptedTypes: Sendable {
     public init(header: String?) {
         var entries: [Entry] = []
         var acceptsAny = false
+        var ranges: [String] = []
         for part in (header ?? "").split(separator: ",", maxSplits: Self.most).prefix(Self.most)
         where !Self.isRefused(part) {
             let type = ContentFormat.essence(part)
-            if type == "*/*" {
+            if type == "*/*" || type == "*" {
                 acceptsAny = true
+            } else if let typical = Self.ranges[type] {
+                entries.append(typical)
+                ranges.append(String(type.dropLast()))
             } else if Self.isMediaType(type) {
                 entries.append(Entry(type: type, format: ContentFormat(mediaType: type)))
             }
@@ -43,6 +55,7 @@ public struct AcceptedTypes: Sendable {
         }
         self.entries = entries
         self.acceptsAny = acceptsAny
+        self.ranges = ranges
     }
 
     /// The last type that has a meaning here.
@@ -51,7 +64,7 @@ public struct AcceptedTypes: Sendable {
     /// Whether a type may be sent as it is.
     public func take(_ mediaType: String) -> Bool {
         let type = ContentFormat.essence(mediaType)
-        return acceptsAny || entries.contains { $0.type == type }
+        return acceptsAny || entries.contains { $0.type == type } || ranges.contains { type.hasPrefix($0) }
     }
 
     private static func isRefused(_ part: Substring) -> Bool {

@@ -33,9 +33,12 @@ public struct CSVReader {
         var out: [UInt8] = [UInt8(ascii: "[")]
         let most = min((64 << 10) + bytes.count * Self.mostGrowth, Self.mostBytes)
         while position < bytes.count {
-            guard let fields = line() else { return nil }
             // A line with nothing on it is no record.
-            guard fields.count > 1 || !(fields.first?.isEmpty ?? true) else { continue }
+            guard bytes[position] != 0x0A, bytes[position] != 0x0D else {
+                position += 1
+                continue
+            }
+            guard let fields = line() else { return nil }
             if out.count > 1 { out.append(UInt8(ascii: ",")) }
             out.append(UInt8(ascii: "{"))
             var isFirst = true

@@ -58,6 +58,8 @@ public struct CSVWriter {
             if index > 0 { out.append(UInt8(ascii: ",")) }
             append(field)
         }
+        // A line with nothing on it is no record to those who read it.
+        if fields == [""] { out.append(contentsOf: Array("\"\"".utf8)) }
         out.append(UInt8(ascii: "\n"))
     }
 
