@@ -100,7 +100,7 @@ let package = Package(
         tests("TelemetryTests", ["Core", "Telemetry", .logging, .metrics]),
         tests("DatabaseTests", ["Core", "Database", "TestSupport", .logging, .serviceLifecycle]),
         tests("ExecutionTests", ["CHost", "Core", "Execution", "TestSupport", "cell", .logging, .serviceLifecycle]),
-        tests("OutboundTests", ["Outbound"]),
+        tests("OutboundTests", ["Core", "Outbound"]),
         tests("ScriptoriumTests", ["Core", "Database", "Outbound", "TestSupport", .logging]),
         tests("CatalogTests", ["Catalog", "Core", "Database", "TestSupport", .logging, .serviceLifecycle]),
         tests("JobQueueTests", ["Core", "Database", "JobQueue", "TestSupport", .logging, .serviceLifecycle]),

@@ -39,7 +39,7 @@ extension JobQueue {
         var accepted: Set<JobID> = []
         // A process has one epoch at a time, two only around a fence.
         for (worker, batch) in Dictionary(grouping: attempts, by: \.worker) {
-            // Most have no children, and the shorter statement.
+            // Most have no children, and so the shorter statement.
             let hasChildren = batch.contains { !$0.children.isEmpty }
             let rows = try await repeating { isRepeat in
                 let values = finishing(batch, of: worker, isRepeat) + (hasChildren ? children(of: batch) : [])

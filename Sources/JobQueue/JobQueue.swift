@@ -11,6 +11,8 @@ public final class JobQueue: Service, Sendable {
     private let listener: Listener
     private let enqueues: Batcher<NewJob, Enqueued>
     private let finishes: Batcher<FinishedAttempt, Bool>
+    /// Ends with children, which are large: those without do not wait in their statements.
+    private let families: Batcher<FinishedAttempt, Bool>
     private let logs: Batcher<LogPiece, Void>
 
     /// A worker that has been silent for longer is given up.
@@ -33,7 +35,10 @@ public final class JobQueue: Service, Sendable {
             notifier.ready()
             return outcomes
         }
-        finishes = Batcher(
+        finishes = Batcher(size: { ($0.outcome?.count ?? 0) + 200 }) { attempts in
+            try await Self.finish(attempts, database, notifier)
+        }
+        families = Batcher(
             size: { attempt in attempt.children.reduce((attempt.outcome?.count ?? 0) + 200) { $0 + $1.size } }
         ) { attempts in
             try await Self.finish(attempts, database, notifier)
@@ -65,7 +70,7 @@ public final class JobQueue: Service, Sendable {
     /// Ends an attempt and stores the job's result. False where the attempt no longer held its job: another one has the
     /// word.
     public func finish(_ attempt: FinishedAttempt) async throws -> Bool {
-        try await finishes.submit(attempt)
+        try await attempt.children.isEmpty ? finishes.submit(attempt) : families.submit(attempt)
     }
 
     /// Stores a piece of a script's output.

@@ -63,6 +63,10 @@ extension HTTPCall {
         guard isHTTP, !url.utf8.contains(where: Self.isControl) else {
             throw OutboundError(.invalid, "The URL is not one of http: or https:.")
         }
+        // It becomes a header as it stands.
+        guard decoding?.utf8.contains(where: Self.isControl) != true else {
+            throw OutboundError(.invalid, "The encodings hold a line break or another control character.")
+        }
         for (name, value) in headers {
             guard Self.isToken(name) else { throw OutboundError(.invalid, "The name of a header is not a word.") }
             guard !value.utf8.contains(where: { Self.isControl($0) && $0 != UInt8(ascii: "\t") }) else {

@@ -14,7 +14,7 @@ final class Transfer: @unchecked Sendable {
     private var receivedBytes = 0
     private var headerBytes = 0
     private let allowance: ByteAllowance?
-    /// What it has of the allowance, until it goes.
+    /// What it has of the allowance, until it has ended.
     private var allowedBytes = 0
     /// For the headers alone, those of interim answers included: each costs more to keep than its bytes.
     private static let headerLimit = 256 << 10
@@ -51,7 +51,6 @@ final class Transfer: @unchecked Sendable {
     }
 
     deinit {
-        allowance?.give(allowedBytes)
         curl_easy_cleanup(handle)
         curl_slist_free_all(headerLines)
     }
@@ -61,6 +60,8 @@ final class Transfer: @unchecked Sendable {
     }
 
     func end(_ outcome: Result<HTTPReply, OutboundError>) {
+        allowance?.give(allowedBytes)
+        allowedBytes = 0
         let waiting = continuation.withLock { waiting in
             defer { waiting = nil }
             return waiting

@@ -29,7 +29,7 @@ import Testing
             try await test.sql("insert into tenant (name, data_key) values ('acme', 'x')")
             let worker = try await test.worker()
             try await test.queue.enqueue(test.job())
-            // Others end in the same batch, and have none.
+            // Others end beside it, and have none.
             try await test.queue.enqueue(test.job())
             let jobs = try await test.queue.claim(worker, want: 2)
             let first = child(of: jobs[0].id)

@@ -105,6 +105,18 @@ struct OutsideTests {
         #expect(log.contains { $0.contains("'\(option)' is not allowed") })
     }
 
+    /// What becomes a part of the request's head brings no line of its own.
+    @Test(arguments: [
+        #"{"CURLOPT_ENCODING":"gzip\r\nX-Own: 1"}"#, #"{"CURLOPT_USERAGENT":"a\r\nX-Own: 1"}"#,
+        #"{"CURLOPT_CUSTOMREQUEST":"GET / HTTP/1.1\r\nX-Own: 1"}"#, #"{"CURLOPT_COOKIE":"a\nX-Own: 1"}"#,
+        #"{"CURLOPT_HTTPHEADER":["A: b\r\nX-Own: 1"]}"#, #"{"headers":{"A\r\nX-Own":"1"}}"#,
+    ])
+    func aLineBreakIsRefused(options: String) async throws {
+        let caller = try await Self.shared.value
+        let result = try await caller.make(.init(path: Self.here, options: options))
+        #expect(result["status"]?.integer == 400, "\(result)")
+    }
+
     /// For rows that need nothing of their own.
     private static let shared = Task { try await OutsideTests().caller(languages: ["php", "python3"]) }
 

@@ -130,8 +130,10 @@ struct InternalCalls: ScriptHost {
                 platform.outside, under: EgressRules(quotas.egress), publicURL: platform.settings.publicURL)
             return language.isLikeCurl && response.status >= 300 ? response.asCurlError : response
         } catch let error as ServiceError {
-            if [400, 403].contains(error.status) {
-                log(LogLine(stream: .system, text: "\(asked.verb.prefix(20)) refused: \(error.message)"))
+            if [400, 403].contains(error.status),
+                let line = call.budget.refusal("\(asked.verb.prefix(20)) refused: \(error.message)")
+            {
+                log(line)
             }
             throw error
         }

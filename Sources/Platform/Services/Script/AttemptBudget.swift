@@ -10,12 +10,15 @@ final class AttemptBudget: Sendable {
         var isCut = false
         var number = 0
         var outsideCalls = AttemptBudget.mostOutsideCalls
+        var refusals = AttemptBudget.mostRefusals
     }
 
     /// The calls of scripts that were made.
     let children = ChildJobs()
     /// How many calls that leave the installation may be under way at once.
     static let mostOutsideCalls = 64
+    /// How many refused calls the log names.
+    private static let mostRefusals = 1000
     /// What the answers from outside may hold together while they arrive.
     let outsideBytes: ByteAllowance
 
@@ -50,6 +53,16 @@ final class AttemptBudget: Sendable {
             left.outsideCalls -= 1
             return true
         }
+    }
+
+    /// The line that names a refused call in the log, whatever else is in it; nil where there are too many of them.
+    func refusal(_ text: String) -> LogLine? {
+        let left = left.withLock { left in
+            left.refusals -= 1
+            return left.refusals
+        }
+        guard left >= 0 else { return nil }
+        return LogLine(stream: .system, text: left > 0 ? text : "\(text) Further refusals are not named.")
     }
 
     func endOutsideCall() { left.withLock { $0.outsideCalls += 1 } }
