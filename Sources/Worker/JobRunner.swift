@@ -172,8 +172,10 @@ struct JobRunner: Sendable {
     private func retry(
         _ job: ClaimedJob, _ epoch: WorkerID, _ outcome: ScriptOutcome, _ logger: Logger
     ) async throws -> Bool {
+        // What it has called is not kept, and has been used all the same.
+        let cpu = outcome.children.reduce(outcome.cpu) { $0 + $1.cpu }
         let next = try await platform.queue.retry(
-            job, from: epoch, lost: outcome.isLost, cpu: outcome.cpu, peakMemoryBytes: outcome.peakMemoryBytes)
+            job, from: epoch, lost: outcome.isLost, cpu: cpu, peakMemoryBytes: outcome.peakMemoryBytes)
         if let next {
             logger.warning("attempt failed, trying again", metadata: ["next": "\(next)"])
         }

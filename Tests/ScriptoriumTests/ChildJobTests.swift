@@ -158,6 +158,31 @@ import Testing
         #expect(depth == 8)
     }
 
+    @Test func whatStillRunsWhenTheTimeIsOverEndsAndIsRecorded() async throws {
+        let tenant = try await tenant(quotas: #"{"wall_seconds":2}"#)
+        try await tenant.save("sleeps", "python3", "import time\nprint('asleep', flush=True)\ntime.sleep(60)")
+        try await tenant.save("waits", "python3", "return platform.api.get('sleeps').status")
+        let reply = try await tenant.send("GET", "/api/v2/waits")
+        #expect(reply.status == 504)
+        let top = try #require(reply.header("X-Scriptorium-Job"))
+        let child = try #require(try await children(tenant, of: top).first)
+        #expect(["cancelled", "failed"].contains(child["status"]?.string))
+        #expect(try await lines(tenant, try #require(child["id"]?.string)) == ["asleep"])
+    }
+
+    @Test func callsSideBySideAreAllRecorded() async throws {
+        let tenant = try await tenant()
+        try await tenant.save("leaf", "php", "return ['n'=>$event['request']['parameters']['n']];")
+        try await tenant.save(
+            "fan", "nodejs",
+            "return Promise.all([...Array(20).keys()].map((n) => platform.api.get('leaf?n=' + n)))"
+                + ".then((all) => all.map((r) => JSON.parse(r.body).n));")
+        let reply = try await tenant.send("GET", "/api/v2/fan")
+        #expect(reply.status == 200, "\(reply.text)")
+        let top = try #require(reply.header("X-Scriptorium-Job"))
+        #expect(try await children(tenant, of: top).count == 20)
+    }
+
     @Test func whatIsTooMuchToKeepIsCountedWithoutItsContents() async throws {
         let tenant = try await tenant()
         try await tenant.save("large", "php", "return ['a'=>str_repeat('x', 3000000)];")

@@ -71,6 +71,9 @@ public struct ChildJob: Sendable {
         self.entries = entries
     }
 
+    /// User and system time, without what it has called in turn.
+    public var cpu: Duration { outcome.cpu }
+
     /// About how much it holds.
     var bytes: Int {
         let response = outcome.outcome.response

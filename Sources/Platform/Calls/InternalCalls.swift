@@ -128,11 +128,12 @@ struct InternalCalls: ScriptHost {
             let quotas = try await platform.catalog.tenant(call.caller.tenant.id)?.quotas ?? call.caller.tenant.quotas
             let response = try await OutsideCall(asked, to: url, by: call, language).answer(
                 platform.outside, under: EgressRules(quotas.egress), publicURL: platform.settings.publicURL)
+            OutsideMetrics.answered()
             return language.isLikeCurl && response.status >= 300 ? response.asCurlError : response
         } catch let error as ServiceError {
-            if [400, 403].contains(error.status),
-                let line = call.budget.refusal("\(asked.verb.prefix(20)) refused: \(error.message)")
-            {
+            let isRefused = [400, 403].contains(error.status)
+            OutsideMetrics.failed(isRefused: isRefused)
+            if isRefused, let line = call.budget.refusal("\(asked.verb.prefix(20)) refused: \(error.message)") {
                 log(line)
             }
             throw error
