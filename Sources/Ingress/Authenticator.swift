@@ -42,7 +42,8 @@ struct Authenticator: Sendable {
             let account = try await platform.catalog.accounts(caller.tenant.id)
                 .recognise(email: basic.email, password: basic.password)
             guard let account else { throw ServiceError.unauthorized("Invalid credentials supplied.") }
-            take(account, &caller)
+            // With the account's lookups, which a sign-in does not read.
+            take(try await platform.catalog.account(account.id, of: caller.tenant.id) ?? account, &caller)
         }
         return caller
     }
@@ -52,8 +53,9 @@ struct Authenticator: Sendable {
             throw ServiceError.unauthorized("Invalid API Key. Send the key of one of the tenant's apps.")
         }
         guard app.isActive else { throw ServiceError.forbidden("The app of this API Key is not active.") }
-        let session = Session(
+        var session = Session(
             tenant: tenant.id, apiKey: key, appID: app.id, role: tenant.role(of: nil, with: app))
+        session.lookups = tenant.lookups(of: nil, role: session.role, app: app.id).shown
         return Caller(tenant: tenant, session: session, requestID: requestID, trace: trace)
     }
 
@@ -85,6 +87,8 @@ struct Authenticator: Sendable {
         caller.session.user = account.sessionUser
         caller.session.role = caller.tenant.role(
             of: account, with: caller.session.appID.flatMap { caller.tenant.apps[$0] })
+        caller.session.lookups =
+            caller.tenant.lookups(of: account, role: caller.session.role, app: caller.session.appID).shown
     }
 
     private func claims(_ token: String, mayBeExpired: Bool) async throws(ServiceError) -> SessionTokens.Claims {

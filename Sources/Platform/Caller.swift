@@ -7,6 +7,8 @@ public struct Caller: Sendable {
     public var session: Session
     /// What the caller's session token says; nil without one.
     public var claims: SessionTokens.Claims?
+    /// What scripts of the call can look up.
+    public var lookups = LookupTable()
     /// The id of the HTTP request behind the call.
     public var requestID: String
     /// The trace that the call belongs to, for whatever it sets off.

@@ -9,7 +9,7 @@ extension Session {
         if let user { members.append(("user", user.json)) }
         if let appID { members.append(("app", .object([("id", .integer(appID))]))) }
         if let role { members.append(("role", role.json)) }
-        members.append(("lookup", .emptyObject))
+        members.append(("lookup", .object(lookups.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })))
         return .object(members)
     }
 
@@ -23,11 +23,13 @@ extension Session {
             appID: json["app"]?["id"]?.integer.map(Int64.init),
             user: json["user"].flatMap(User.init(json:)),
             role: json["role"].flatMap(Role.init(json:)))
+        for (name, value) in json["lookup"]?.members ?? [] { lookups[name] = value.string }
     }
 }
 
 extension Session.User {
-    var json: JSONText {
+    /// The user as `platform.session.user` has it.
+    public var json: JSONText {
         .object([
             ("id", .integer(id)),
             ("name", .string(name)),

@@ -36,6 +36,8 @@ public struct Session: Sendable {
     public var appID: Int64?
     public var user: User?
     public var role: Role?
+    /// The public values that the caller can look up.
+    public var lookups: [String: String] = [:]
 
     public init(
         tenant: TenantID, apiKey: String? = nil, token: String? = nil, requestor: Requestor = .api,

@@ -184,8 +184,7 @@ struct EventedRun {
             language: script.language, name: name, source: script.source, event: event,
             platform: PlatformView.json(of: call, platform.settings), limits: limits)
         let started = clock.now
-        let report = await platform.executor.execute(
-            attempt, host: InternalCalls(platform: platform, call: call, language: script.language, log: log))
+        let report = await LookedUpRun(platform: platform, call: call, log: log).report(of: attempt)
         cpu += report.cpu
         peakMemoryBytes = max(peakMemoryBytes, report.peakMemoryBytes)
         ScriptMetrics.ran(script.language, run: started.duration(to: clock.now), cpu: report.cpu)

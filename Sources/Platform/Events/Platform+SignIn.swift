@@ -13,5 +13,7 @@ extension Platform {
         caller.session.user = account.sessionUser
         caller.session.role = caller.tenant.role(
             of: account, with: caller.session.appID.flatMap { caller.tenant.apps[$0] })
+        caller.session.lookups =
+            caller.tenant.lookups(of: account, role: caller.session.role, app: caller.session.appID).shown
     }
 }

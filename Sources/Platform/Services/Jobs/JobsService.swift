@@ -164,13 +164,14 @@ struct JobsService: BuiltInService {
             guard let app = tenant.apps[id], app.isActive else { throw gone("app") }
             session.role = tenant.role(of: nil, with: app)
         }
+        var account: Account?
         if let user = session.user {
-            guard let account = try await platform.catalog.account(user.id, of: tenant.id), account.isActive else {
-                throw gone("user")
-            }
+            account = try await platform.catalog.account(user.id, of: tenant.id)
+            guard let account, account.isActive else { throw gone("user") }
             session.user = account.sessionUser
             session.role = tenant.role(of: account, with: session.appID.flatMap { tenant.apps[$0] })
         }
+        session.lookups = tenant.lookups(of: account, role: session.role, app: session.appID).shown
         return session
     }
 
