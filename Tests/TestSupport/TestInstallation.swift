@@ -54,7 +54,31 @@ public struct TestInstallation: Sendable {
     public func tenant(quotas: String = "{}") async throws -> TestTenant {
         let number = Self.tenants.add(1, ordering: .relaxed).newValue
         let name = "tenant-\(number)"
-        let reply = try await http.send(
+        // Every test begins with a tenant and a sign-in: where there are too many at the same time, a caller comes back.
+        var reply = HTTPReply(status: 503, headers: [], body: [])
+        try await eventually("\(name) is made", within: .seconds(60)) {
+            reply = try await made(name, number, quotas)
+            return reply.status != 503
+        }
+        let json = try JSONText(checking: reply.body)
+        guard reply.status == 201, let key = json["api_key"]?.string, let admin = json["admin"],
+            let email = admin["email"]?.string, let password = admin["password"]?.string
+        else { throw NeverHappened(description: "no tenant: \(reply.text)") }
+        var tenant = TestTenant(
+            installation: self, name: name, apiKey: key, email: email, password: password, token: "")
+        try await eventually("the admin of \(name) signs in", within: .seconds(60)) {
+            let session = try await tenant.send(
+                "POST", "/api/v2/system/admin/session", #"{"email":"\#(email)","password":"\#(password)"}"#)
+            guard session.status != 503 else { return false }
+            tenant.token = try JSONText(checking: session.body)["session_token"]?.string ?? ""
+            return true
+        }
+        guard !tenant.token.isEmpty else { throw NeverHappened(description: "no session of \(name)") }
+        return tenant
+    }
+
+    private func made(_ name: String, _ number: Int, _ quotas: String) async throws -> HTTPReply {
+        try await http.send(
             HTTPCall(
                 method: "POST", url: "\(ingresses[number % ingresses.count])/operator/tenants",
                 headers: [
@@ -62,16 +86,6 @@ public struct TestInstallation: Sendable {
                     (name: "Content-Type", value: "application/json"),
                 ],
                 body: Array(#"{"name":"\#(name)","quotas":\#(quotas)}"#.utf8)))
-        let json = try JSONText(checking: reply.body)
-        guard reply.status == 201, let key = json["api_key"]?.string, let admin = json["admin"],
-            let email = admin["email"]?.string, let password = admin["password"]?.string
-        else { throw NeverHappened(description: "no tenant: \(reply.text)") }
-        var tenant = TestTenant(
-            installation: self, name: name, apiKey: key, email: email, password: password, token: "")
-        let session = try await tenant.send(
-            "POST", "/api/v2/system/admin/session", #"{"email":"\#(email)","password":"\#(password)"}"#)
-        tenant.token = try JSONText(checking: session.body)["session_token"]?.string ?? ""
-        return tenant
     }
 }
 
