@@ -123,6 +123,15 @@ extension Probe {
             .gives(200, "[\"é\",\"é\",\"unicode\"]", "return [u'é', 'é', type(event.request.method).__name__]"),
             .gives(200, "\"é\"", "# -*- coding: latin-1 -*-\nreturn 'é'"),
             .gives(200, "[0,0.5]", "return [1/2, 1/2.]"),
+            .gives(200, #"["api_version","method","parameters"]"#, "return event.request.keys()[:3]"),
+            .gives(
+                200, #"[true,true,{"b":1,"a":2},["b","a"],true]"#,
+                """
+                import copy, munch, pickle
+                m = munch.Munch([('b', 1), ('a', 2)])
+                same = [m == {'a': 2, 'b': 1}, munch.Munch([('a', 2), ('b', 1)]) == m, copy.deepcopy(m)]
+                return same + [pickle.loads(pickle.dumps(m, 2)).keys(), copy.copy(m).a == 2]
+                """),
             .gives(200, "[0.5]", "from __future__ import division\nreturn [1/2]"),
             .gives(200, "[\"m\",1,2]", "d = {'m': 1}\nfor k, v in d.iteritems(): return [k, v, `2` and 2]"),
             .gives(200, "true", "return event.has_key('request') and httplib.OK == 200"),

@@ -5,7 +5,7 @@
 import types
 
 
-class Munch(dict):
+class Munch(DICT):
     """A dict whose keys are attributes too. A missing attribute's error says just its name, as scripts expect."""
 
     def __getattr__(self, name):
@@ -22,7 +22,7 @@ class Munch(dict):
         del self[name]
 
     def __repr__(self):
-        return "%s(%s)" % (type(self).__name__, dict.__repr__(self))
+        return "%s(%s)" % (type(self).__name__, DICT.__repr__(self))
 
     def __dir__(self):
         return sorted(set(dir(type(self))) | set(key for key in self if isinstance(key, (str, TEXT))))
@@ -46,7 +46,7 @@ class DefaultMunch(Munch):
 
     def __init__(self, *args, **kwargs):
         self.__dict__["__default__"] = args[0] if args else None
-        dict.__init__(self, *args[1:], **kwargs)
+        DICT.__init__(self, *args[1:], **kwargs)
 
     def __getattr__(self, name):
         if name.startswith("__") and name.endswith("__"):

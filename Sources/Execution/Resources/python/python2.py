@@ -7,6 +7,7 @@ import sys
 del sys.path[0]  # the run directory; Python 3 is told so by -I
 
 import ast
+import collections
 import ctypes
 import errno
 import fcntl
@@ -23,7 +24,7 @@ import socket
 import struct
 
 # Loaded for the scripts: a module that was imported before the fork costs a job nothing.
-for name in ("collections", "copy", "datetime", "decimal", "functools", "hashlib", "hmac", "itertools", "math",
+for name in ("copy", "datetime", "decimal", "functools", "hashlib", "hmac", "itertools", "math",
              "StringIO", "string", "time", "urllib", "urlparse", "uuid"):
     importlib.import_module(name)
 
@@ -58,6 +59,19 @@ def uninterrupted(call):
 
 # A script may replace attributes of modules; what the harness needs afterwards is held here.
 _read, _write = uninterrupted(os.read), uninterrupted(os.write)
+
+
+class DICT(collections.OrderedDict):
+    """Keeps the order of keys, as dicts of Python 3 do, and otherwise is like a dict."""
+
+    def __new__(cls, *_, **__):
+        # What OrderedDict would set as attributes, which a Munch takes for keys.
+        made, root = collections.OrderedDict.__new__(cls), []
+        root[:] = [root, root, None]
+        made.__dict__.update(_OrderedDict__root=root, _OrderedDict__map={})
+        return made
+
+    __eq__, __ne__, __repr__ = dict.__eq__, dict.__ne__, dict.__repr__
 
 
 # --- Text and JSON ----------------------------------------------------------------------------------------------------

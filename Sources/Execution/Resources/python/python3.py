@@ -29,7 +29,7 @@ for name in ("collections", "copy", "datetime", "decimal", "functools", "hashlib
 
 CONTROL = 3     # in the zygote: the control socket (SOCK_SEQPACKET)
 
-TEXT = str
+TEXT, DICT = str, dict
 TOO_DEEP = RecursionError
 # What a script finds beside `event` and `platform`, as the reference has it.
 SCRIPT_NAMES = {"json": json, "http": http}
