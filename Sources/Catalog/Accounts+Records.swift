@@ -131,13 +131,15 @@ extension Accounts {
     /// - Throws: ``ServiceError`` 400 where an email or a user name is taken, or a role or app does not exist.
     public func create(_ records: [Record], admins: Bool, by account: Int64?) async throws -> [Record] {
         try await write { sql, ring in
-            let ids = try records.map { record in
+            let ids = try ServiceError.marking(each: records) { record in
                 try Self.checkRoles(of: record, sql, tenant)
-                let row = try sql.query(
-                    Self.createRecord, tenant.rawValue, admins, record.email,
-                    record.newPasswordHash ?? Self.nobodysHash, record.username, record.name, record.firstName,
-                    record.lastName, record.phone, record.isActive, record.role, account
-                ).first
+                let row = try Self.explaining {
+                    try sql.query(
+                        Self.createRecord, tenant.rawValue, admins, record.email,
+                        record.newPasswordHash ?? Self.nobodysHash, record.username, record.name, record.firstName,
+                        record.lastName, record.phone, record.isActive, record.role, account
+                    ).first
+                }
                 guard let id = try row?.decode(Int64.self) else {
                     throw ServiceError(500, "The account was not stored.")
                 }
@@ -159,15 +161,17 @@ extension Accounts {
         _ changes: [(id: Int64, change: @Sendable (Record) throws -> Record)], admins: Bool, by account: Int64?
     ) async throws -> [Record] {
         try await write { sql, ring in
-            let changed = try changes.map { id, change in
+            let changed = try ServiceError.marking(each: changes) { id, change in
                 guard try !sql.query(Self.lock, tenant.rawValue, admins, id).isEmpty,
                     let old = try Self.records(sql, tenant, admins, [id], .all, ring).first
                 else { throw ServiceError.missingRecord(id) }
                 let new = try change(old)
                 try Self.checkRoles(of: new, over: old, sql, tenant)
-                try sql.execute(
-                    Self.update, tenant.rawValue, id, new.email, new.username, new.name, new.firstName, new.lastName,
-                    new.phone, new.isActive, new.role, new.newPasswordHash, account)
+                _ = try Self.explaining {
+                    try sql.execute(
+                        Self.update, tenant.rawValue, id, new.email, new.username, new.name, new.firstName,
+                        new.lastName, new.phone, new.isActive, new.role, new.newPasswordHash, account)
+                }
                 try writeParts(of: new, over: old, account, sql, ring)
                 guard let stored = try Self.records(sql, tenant, admins, [id], .all, ring).first else {
                     throw ServiceError.missingRecord(id)
@@ -183,10 +187,20 @@ extension Accounts {
     /// - Throws: ``ServiceError`` 404 with the first id that does not exist, 400 where no admin with all rights would be left.
     public func delete(_ ids: [Int64], admins: Bool) async throws {
         try await write { sql, _ in
-            for id in ids where try sql.execute(Self.remove, tenant.rawValue, admins, id) == 0 {
-                throw ServiceError.missingRecord(id)
+            _ = try ServiceError.marking(each: ids) { id in
+                guard try sql.execute(Self.remove, tenant.rawValue, admins, id) > 0 else {
+                    throw ServiceError.missingRecord(id)
+                }
             }
             if admins { try Self.checkThatAnAdminIsLeft(sql, tenant) }
+        }
+    }
+
+    private static func explaining<T>(_ body: () throws -> T) throws -> T {
+        do {
+            return try body()
+        } catch let error as DatabaseError {
+            throw explained(error)
         }
     }
 

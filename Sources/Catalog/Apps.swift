@@ -70,7 +70,7 @@ public struct Apps: Sendable {
     /// - Throws: ``ServiceError`` 400 where a name is taken or a role does not exist; `DatabaseError`.
     public func create(_ drafts: [Record], by account: Int64?) async throws -> [(record: Record, key: String)] {
         try await write { sql, ring in
-            try drafts.map { draft in
+            try ServiceError.marking(each: drafts) { draft in
                 let key = RandomSecret.apiKey()
                 let app = draft.app
                 return try Self.naming(app.name) {
@@ -95,7 +95,7 @@ public struct Apps: Sendable {
         _ changes: [(id: Int64, change: @Sendable (Record) throws -> Record)], by account: Int64?
     ) async throws -> [Record] {
         try await write { sql, ring in
-            try changes.map { id, change in
+            try ServiceError.marking(each: changes) { id, change in
                 guard try !sql.query(Self.lock, tenant.rawValue, id).isEmpty,
                     let old = try Self.records(sql, tenant, id, ring).first
                 else { throw ServiceError.missingRecord(id) }
@@ -109,8 +109,10 @@ public struct Apps: Sendable {
     /// - Throws: ``ServiceError`` 404 with the first id that does not exist.
     public func delete(_ ids: [Int64]) async throws {
         try await write { sql, _ in
-            for id in ids where try sql.execute(Self.remove, tenant.rawValue, id) == 0 {
-                throw ServiceError.missingRecord(id)
+            _ = try ServiceError.marking(each: ids) { id in
+                guard try sql.execute(Self.remove, tenant.rawValue, id) > 0 else {
+                    throw ServiceError.missingRecord(id)
+                }
             }
         }
     }

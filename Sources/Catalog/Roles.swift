@@ -100,7 +100,7 @@ public struct Roles: Sendable {
     /// - Throws: ``ServiceError`` 400 where a name is taken or a service does not exist; `DatabaseError`.
     public func create(_ records: [Record], by account: Int64?) async throws -> [Record] {
         try await write { sql, ring in
-            try records.map { record in
+            try ServiceError.marking(each: records) { record in
                 try Self.naming(record.name) {
                     let row = try sql.query(
                         Self.create, tenant.rawValue, record.name, record.description, record.isActive, account
@@ -125,7 +125,7 @@ public struct Roles: Sendable {
         _ changes: [(id: Int64, change: @Sendable (Record) throws -> Record)], by account: Int64?
     ) async throws -> [Record] {
         try await write { sql, ring in
-            try changes.map { id, change in
+            try ServiceError.marking(each: changes) { id, change in
                 guard try !sql.query(Self.lock, tenant.rawValue, id).isEmpty else {
                     throw ServiceError.missingRecord(id)
                 }
@@ -145,8 +145,10 @@ public struct Roles: Sendable {
     /// - Throws: ``ServiceError`` 404 with the first id that does not exist.
     public func delete(_ ids: [Int64]) async throws {
         try await write { sql, _ in
-            for id in ids where try sql.execute(Self.remove, tenant.rawValue, id) == 0 {
-                throw ServiceError.missingRecord(id)
+            _ = try ServiceError.marking(each: ids) { id in
+                guard try sql.execute(Self.remove, tenant.rawValue, id) > 0 else {
+                    throw ServiceError.missingRecord(id)
+                }
             }
         }
     }

@@ -84,6 +84,8 @@ import Testing
         #expect(failure["resource"]?.elements.count == 2)
         let query = try await tenant.send("GET", "/api/v2/unknown?accept=application/xml")
         #expect(query.header("Content-Type") == Self.xml)
+        let thrown = try await tenant.send("GET", "/api/v2/fails?accept=application/xml")
+        #expect(thrown.header("Content-Type") == Self.xml)
     }
 
     @Test func thePlatformsOwnAnswersInOtherForms() async throws {

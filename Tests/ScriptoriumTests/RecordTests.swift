@@ -192,6 +192,32 @@ import Testing
         #expect(try await tenant.administer("GET", "service").text == #"{"resource":[]}"#)
     }
 
+    /// The second of each is at fault: once where it is read, once where it is stored, once where it is not there.
+    @Test(arguments: [
+        ("app", #"{"name":"a"}"#, #"{"name":5}"#), ("app", #"{"name":"a"}"#, #"{"name":"a"}"#),
+        ("role", #"{"name":"a"}"#, #"{"name":5}"#), ("role", #"{"name":"a"}"#, #"{"name":"a"}"#),
+        ("user", #"{"email":"a@b.c"}"#, #"{"email":5}"#), ("user", #"{"email":"a@b.c"}"#, #"{"email":"a@b.c"}"#),
+        ("admin", #"{"email":"a@b.c"}"#, #"{"email":5}"#), ("admin", #"{"email":"a@b.c"}"#, #"{"email":"a@b.c"}"#),
+        ("lookup", #"{"name":"a","value":"1"}"#, #"{"name":5}"#),
+    ])
+    func everyKindOfRecordSaysWhichOneFailed(kind: String, first: String, second: String) async throws {
+        let tenant = try await TestInstallation.shared().tenant()
+        let before = try await tenant.administer("GET", "\(kind)?as_list=true")
+        let failure = try batch(try await tenant.administer("POST", kind, "[\(first),\(second)]"))
+        #expect(failure.error == [1])
+        #expect(try await tenant.administer("GET", "\(kind)?as_list=true").text == before.text)
+        let made = try batch(try await tenant.administer("POST", "\(kind)?continue=true", "[\(first),\(second)]"))
+        #expect(made.error == [1])
+        let id = try #require(made.resource.first?["id"]?.integer, "\(made.message)")
+        let gone = try batch(try await tenant.administer("DELETE", "\(kind)?ids=\(id),999999"))
+        #expect(gone.error == [1])
+        let changed = try batch(
+            try await tenant.administer("PATCH", kind, #"[{"id":\#(id)},{"id":999999}]"#))
+        #expect(changed.error == [1])
+        #expect(changed.resource.last?["status_code"]?.integer == 404)
+        #expect(try await tenant.administer("DELETE", "\(kind)?ids=\(id)").status == 200)
+    }
+
     @Test func oneRecordForAllThatAreNamed() async throws {
         let tenant = try await TestInstallation.shared().tenant()
         let made = try await tenant.administer(

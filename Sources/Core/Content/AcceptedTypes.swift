@@ -28,9 +28,14 @@ public struct AcceptedTypes: Sendable {
         if let type = Download(request)?.mediaType {
             self.init(header: type)
         } else {
-            let asked = Query.value("accept", in: request.query)
-            self.init(header: asked.flatMap { $0.isEmpty ? nil : $0 } ?? request.header("accept"))
+            self.init(header: Self.header(of: request))
         }
+    }
+
+    /// `?accept=`, else the header; nil where there is neither.
+    public static func header(of request: ServiceRequest) -> String? {
+        let asked = Query.value("accept", in: request.query)
+        return asked.flatMap { $0.isEmpty ? nil : $0 } ?? request.header("accept")
     }
 
     /// - Parameter header: the value of `Accept`; where it is missing or empty JSON is wanted.

@@ -13,6 +13,11 @@ extension ServiceError {
         }
     }
 
+    /// Does something with each of several records, and says of an error which one it is about.
+    public static func marking<Record, T>(each records: [Record], _ body: (Record) throws -> T) throws -> [T] {
+        try records.enumerated().map { index, record in try marking(record: index) { try body(record) } }
+    }
+
     /// As ``marking(record:_:)``, for what has to wait.
     public static func marking<T>(
         isolation: isolated (any Actor)? = #isolation, record: Int, _ body: () async throws -> T

@@ -206,7 +206,8 @@ struct EventedRun {
             }
         } catch {
             failure = failure ?? error
-            response = ErrorRendering.response(call.contextualised(error.shown), accept: call.request.header("accept"))
+            response = ErrorRendering.response(
+                call.contextualised(error.shown), accept: AcceptedTypes.header(of: call.request))
         }
         return ScriptOutcome(
             status: failure?.status ?? .succeeded,

@@ -32,7 +32,7 @@ struct Answer: Sendable {
             } catch {
                 // The script has answered all the same: its job has succeeded.
                 response = ErrorRendering.response(
-                    call.contextualised(error), accept: call.request.header("accept"))
+                    call.contextualised(error), accept: AcceptedTypes.header(of: call.request))
             }
         }
         guard response.body.count <= call.limits.responseBytes else {

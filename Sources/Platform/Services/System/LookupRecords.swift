@@ -47,7 +47,9 @@ struct LookupRecords: RecordKind {
 
     func remove(_ ids: [Int64]) async throws {
         _ = try await lookups.update(by: account) { old in
-            for id in ids where !old.contains(where: { $0.id == id }) { throw ServiceError.missingRecord(id) }
+            _ = try ServiceError.marking(each: ids) { id in
+                guard old.contains(where: { $0.id == id }) else { throw ServiceError.missingRecord(id) }
+            }
             return old.filter { !ids.contains($0.id) }
         }
     }
