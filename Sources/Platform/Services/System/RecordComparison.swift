@@ -12,9 +12,9 @@ struct RecordComparison {
     let isNegated: Bool
 
     /// Bounds what a pattern of many wildcards can cost, together with ``longestText``.
-    static let longestPattern = 255
-    /// How much of a longer text a pattern sees.
-    private static let longestText = 4096
+    static let longestPattern = 100
+    /// How much of a longer text a comparison sees: a script or a document is not read for each comparison with each record.
+    private static let longestText = 1000
 
     func holds(for value: JSONText) -> Bool {
         switch test {
@@ -36,17 +36,22 @@ struct RecordComparison {
         case .isOne(let others): others.contains { Self.isEqual(value, $0) }
         case .least(let other): !Self.isLess(value, other)
         case .most(let other): Self.isEqual(value, other) || Self.isLess(value, other)
-        case .like(let pattern): Self.isLike(Self.lowered(value), Array(pattern.lowercased().unicodeScalars))
+        case .like(let pattern):
+            Self.isLike(Array(Self.text(value).lowercased().unicodeScalars), Array(pattern.lowercased().unicodeScalars))
         case .contains(let part): Self.text(value).lowercased().contains(part.lowercased())
         case .starts(let part): Self.text(value).lowercased().hasPrefix(part.lowercased())
         case .ends(let part): Self.text(value).lowercased().hasSuffix(part.lowercased())
         }
     }
 
-    private static func text(_ value: JSONText) -> String { value.string ?? value.text }
-
-    private static func lowered(_ value: JSONText) -> [Unicode.Scalar] {
-        Array(String(text(value).prefix(longestText)).lowercased().unicodeScalars)
+    /// The value as a text, as far as comparisons look at it.
+    static func text(_ value: JSONText) -> String {
+        // An escape takes six bytes at most, and what it stands for one at least.
+        guard value.text.utf8.count > longestText * 6 else {
+            return String((value.string ?? value.text).prefix(longestText))
+        }
+        return String(
+            decoding: value.text.utf8.dropFirst(value.kind == .string ? 1 : 0).prefix(longestText), as: UTF8.self)
     }
 
     /// Numbers compare as numbers, true and false as 1 and 0 too.

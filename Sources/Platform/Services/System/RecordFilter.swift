@@ -16,7 +16,7 @@ struct RecordFilter {
 
     /// Nobody writes more by hand, and each costs.
     static let longest = 16_384
-    static let mostComparisons = 200
+    static let mostComparisons = 50
     static let deepest = 16
 
     /// - Throws: ``ServiceError`` 400 that says what is understood.

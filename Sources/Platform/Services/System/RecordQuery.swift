@@ -19,6 +19,9 @@ struct RecordQuery {
     private let wraps: Bool
     private let filter: RecordFilter?
 
+    /// By how many fields records are ordered; more change nothing for anybody.
+    private static let mostOrders = 8
+
     /// - Parameter relations: the members of the records that are shown only where `related` names them.
     /// - Throws: ``ServiceError`` 400 that names the parameter.
     init(_ request: ServiceRequest, relations: Set<String> = []) throws(ServiceError) {
@@ -35,7 +38,7 @@ struct RecordQuery {
         ids = try Self.ids(options)
         limit = try options.number("limit")
         offset = try options.number("offset") ?? 0
-        order = (options.text("order") ?? "").split(separator: ",").map { part in
+        order = (options.text("order") ?? "").split(separator: ",").prefix(Self.mostOrders).map { part in
             let words = part.split(separator: " ")
             return (String(words.first ?? ""), words.count > 1 && words[1].lowercased() == "desc")
         }
@@ -165,7 +168,7 @@ struct RecordQuery {
     /// Numbers compare as numbers, texts without regard to case.
     private static func key(_ record: Record, _ field: String) -> RecordKey {
         let value = record.first { $0.0 == field }?.1 ?? .null
-        return RecordKey(number: value.double, text: (value.string ?? value.text).lowercased())
+        return RecordKey(number: value.double, text: RecordComparison.text(value).lowercased())
     }
 }
 
