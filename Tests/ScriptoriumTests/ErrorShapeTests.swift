@@ -112,7 +112,7 @@ import Testing
 
     /// The response of a job stays what its first caller would have got.
     @Test func aStoredResponseIsNotRenderedAgain() async throws {
-        let tenant = try await Self.tenant.value
+        let tenant = try await TestInstallation.shared().tenant()
         try await tenant.save("answers", "python3", "return {'a': 1}")
         let reply = try await tenant.send("GET", "/api/v2/answers")
         let job = try #require(reply.header("X-Scriptorium-Job"))

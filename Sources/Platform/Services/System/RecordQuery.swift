@@ -7,9 +7,11 @@ struct RecordQuery {
     typealias Record = [(String, JSONText)]
 
     private let fields: [String]?
-    /// The related members that are not wanted.
-    private let hidden: Set<String>
+    /// Whether the caller says which fields, if only all of them.
+    private let namesFields: Bool
     private let relations: Set<String>
+    /// The related members that are wanted, by `related` or by `fields`.
+    let related: Set<String>
     let ids: [Int64]?
     private let limit: Int?
     private let offset: Int
@@ -27,14 +29,15 @@ struct RecordQuery {
     init(_ request: ServiceRequest, relations: Set<String> = []) throws(ServiceError) {
         let options = RecordOptions(request)
         fields = options.names("fields")
-        let related = Set(options.names("related") ?? (options.text("related") == nil ? [] : Array(relations)))
+        namesFields = options.text("fields") != nil
+        self.relations = relations
+        let related = options.names("related") ?? (options.text("related") == nil ? [] : relations.sorted())
         if let unknown = related.first(where: { !relations.contains($0) }) {
             throw .badRequest(
                 "'related' names '\(unknown.prefix(64))', which these records do not have. They have: "
                     + (relations.isEmpty ? "none" : relations.sorted().joined(separator: ", ")) + ".")
         }
-        self.relations = related
-        hidden = relations.subtracting(related).subtracting(fields ?? [])
+        self.related = relations.intersection(related + (fields ?? []))
         ids = try Self.ids(options)
         limit = try options.number("limit")
         offset = try options.number("offset") ?? 0
@@ -97,7 +100,7 @@ struct RecordQuery {
     func select(_ record: Record) -> JSONText {
         .object(
             record.filter { name, _ in
-                !hidden.contains(name) && (fields?.contains(name) ?? true || relations.contains(name))
+                relations.contains(name) ? related.contains(name) : fields?.contains(name) ?? true
             })
     }
 
@@ -111,12 +114,12 @@ struct RecordQuery {
 
     /// The answer to a write: the id alone, or the wanted fields.
     /// - Parameter always: the members that are shown whatever is wanted.
-    func written(_ record: Record, _ request: ServiceRequest, always: Set<String> = []) -> JSONText {
-        let isBrief = RecordOptions(request).text("fields") == nil
-        return .object(
+    func written(_ record: Record, always: Set<String> = []) -> JSONText {
+        .object(
             record.filter { name, _ in
-                if always.contains(name) || relations.contains(name) { return true }
-                return isBrief ? name == "id" : !hidden.contains(name) && fields?.contains(name) ?? true
+                if always.contains(name) || related.contains(name) { return true }
+                if relations.contains(name) { return false }
+                return namesFields ? fields?.contains(name) ?? true : name == "id"
             })
     }
 

@@ -12,14 +12,14 @@ struct RecordResource<Kind: RecordKind> {
         try request.allow(.get, .post, .put, .patch, .delete)
         let query = try RecordQuery(request, relations: Kind.relations)
         let batch = RecordBatch(request)
-        let show: (RecordQuery.Record) -> JSONText = { query.written($0, request) }
+        let show: (RecordQuery.Record) -> JSONText = { query.written($0) }
         switch (request.verb, path.first) {
         case (.get, nil): return .json(try query.list(try await kind.all()))
         case (.get, let id?): return .json(query.select(try await find(id)))
         case (.post, nil):
             let records = try RecordBody(request).records
             let made = try await batch.run(records, "created", show: show, store: kind.create)
-            return query.answer(made.map { query.written($0, request, always: Kind.shownOnce) }, status: 201)
+            return query.answer(made.map { query.written($0, always: Kind.shownOnce) }, status: 201)
         case (.post, _?):
             throw ServiceError.notAllowed(
                 "POST", on: "\(request.service)/\(request.resource)", allowed: [.get, .put, .patch, .delete])
