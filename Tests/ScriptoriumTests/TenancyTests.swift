@@ -22,6 +22,23 @@ import Testing
         let app = try await tenant.administer("POST", "app", #"{"name":"app-of-the-first"}"#)
         paths.append(
             "system/app/\(try #require(try JSONText(checking: app.body)["resource"]?.elements.first?["id"]?.text))")
+        let number = try #require(paths.last?.split(separator: "/").last)
+        let lookup = #"{"name":"lookup-of-the-first","value":"\#(Self.mark)"}"#
+        let rows = #"[{"service":"jobs","component":"*","verb_mask":1}]"#
+        for (kind, record) in [
+            ("lookup", lookup), ("role", #"{"name":"role-of-the-first","role_service_access_by_role_id":\#(rows)}"#),
+            ("user", #"{"email":"user@of-the-first.test","lookup_by_user_id":[\#(lookup)]}"#),
+            ("admin", #"{"email":"admin@of-the-first.test"}"#),
+        ] {
+            let made = try await tenant.administer("POST", kind, record)
+            let id = try #require(try JSONText(checking: made.body)["resource"]?.elements.first?["id"]?.text)
+            paths.append("system/\(kind)/\(id)")
+            guard kind == "user",
+                let role = paths.first(where: { $0.hasPrefix("system/role/") })?.split(separator: "/").last
+            else { continue }
+            let relation = #"{"user_to_app_to_role_by_user_id":[{"app_id":\#(number),"role_id":\#(role)}]}"#
+            #expect(try await tenant.administer("PATCH", "user/\(id)", relation).status == 200)
+        }
         let done = try await tenant.send(
             "POST", "/api/v2/mine-0", #"{"word":"\#(Self.mark)"}"#,
             headers: [(name: "Idempotency-Key", value: Self.mark)])
@@ -60,7 +77,10 @@ import Testing
         #expect(tried > 50)
         // The other's service is none of ours, and its lists are ours.
         #expect(try await second.send("GET", "/api/v2/mine-0").status == 404)
-        for path in ["system/service", "system/app", "jobs", "system/environment"] {
+        for path in [
+            "system/service", "system/app", "system/role", "system/user", "system/admin", "system/lookup", "jobs",
+            "system/environment",
+        ] {
             let reply = try await second.send("GET", "/api/v2/\(path)", headers: session)
             #expect(reply.status == 200)
             #expect(!reply.text.contains("mine-") && !reply.text.contains("of-the-first"))
@@ -109,8 +129,8 @@ import Testing
         let all = try await database.system.read { try $0.query(statement).map(rows) }
         let filled = Set(all.filter { $0.rows > 0 }.map(\.table))
         let expected: Set = [
-            "account", "app", "delayed", "idempotency", "job", "log", "result", "role", "role_access", "service",
-            "service_version",
+            "account", "account_app_role", "app", "delayed", "idempotency", "job", "log", "lookup", "result", "role",
+            "role_access", "role_platform_access", "service", "service_version",
         ]
         #expect(filled.isSuperset(of: expected), "\(expected.subtracting(filled))")
         let seen = try await database.tenant(nobody).read { try $0.query(statement).map(rows) }

@@ -1,6 +1,7 @@
 import Core
 import FoundationEssentials
 import Glibc
+import Outbound
 import TestSupport
 import Testing
 
@@ -165,6 +166,19 @@ import Testing
         try "wrong\n".write(toFile: password, atomically: true, encoding: .utf8)
         let third = try await client.start(named)
         #expect(try await third.end() == 5, "\(third.text)")
+    }
+
+    @Test func anAppHasTheRoleThatIsNamed() async throws {
+        let client = try await client()
+        let role = try await client.tenant.administer("POST", "role", #"{"name":"narrow"}"#)
+        let id = try #require(try JSONText(checking: role.body)["resource"]?.elements.first?["id"]?.integer)
+        for (app, name) in [("by-name", "narrow"), ("by-number", "\(id)")] {
+            let made = try await client.run("app", "create", app, "--role", name, "--json")
+            #expect(made.code == 0, "\(made.text)")
+            #expect(try JSONText(checking: made.text)["role_id"]?.integer == id)
+        }
+        let unknown = try await client.run("app", "create", "none", "--role", "nobody")
+        #expect(unknown.code == 4 && unknown.text.contains("narrow"), "\(unknown.code ?? -1) \(unknown.text)")
     }
 
     @Test func aJobIsFoundFollowedAndRepeated() async throws {

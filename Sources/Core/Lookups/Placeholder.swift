@@ -38,21 +38,6 @@ struct Placeholder {
         return found
     }
 
-    /// The text with its placeholders replaced as they are: for a text that is no program.
-    static func replaced(in text: String, resolve: (String) -> String?) -> String {
-        let bytes = Array(text.utf8)
-        let placeholders = all(in: bytes, resolve: resolve)
-        guard !placeholders.isEmpty else { return text }
-        var out: [UInt8] = []
-        var end = 0
-        for placeholder in placeholders {
-            out += bytes[end..<placeholder.range.lowerBound]
-            out += Array(placeholder.value.utf8)
-            end = placeholder.range.upperBound
-        }
-        return String(decoding: out + bytes[end...], as: UTF8.self)
-    }
-
     private static func isInner(_ byte: UInt8) -> Bool {
         Lookup.isWord(byte) || ".-()".utf8.contains(byte)
     }
