@@ -3,7 +3,19 @@
 #include "harness.h"
 
 static const unsigned char nodejs[] = {
-#embed "../Execution/Resources/harness.js"
+#embed "../Execution/Resources/nodejs/harness.js"
+    ,
+#embed "../Execution/Resources/nodejs/frames.js"
+    ,
+#embed "../Execution/Resources/nodejs/api.js"
+    ,
+#embed "../Execution/Resources/nodejs/libraries.js"
+    ,
+#embed "../Execution/Resources/nodejs/script.js"
+    ,
+#embed "../Execution/Resources/nodejs/errors.js"
+    ,
+#embed "../Execution/Resources/nodejs/process.js"
 };
 static const unsigned char php[] = {
 #embed "../Execution/Resources/php/harness.php"

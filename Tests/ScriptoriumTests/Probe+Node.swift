@@ -143,6 +143,7 @@ extension Probe {
         .gives(200, "", "event.response.content={v:1};process.exit(0)"),
         .failsWith(500, mentioning: "error code: 3", "event.setResponse({v:1});process.exit(3);"),
         .failsWith(500, mentioning: "error code: 4", "process.exitCode=4;return {v:1};"),
+        .failsWith(500, mentioning: "error code: 5", "process.exitCode=5;event.setResponse(1);process.exit();"),
         .gives(
             200, #"["http",true,"",true,"",{}]"#,
             "return [_protocol,_host===event.request.headers.host,_token,_apiKey===platform.session.api_key,_sessionToken,_options];"

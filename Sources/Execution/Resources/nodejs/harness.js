@@ -1,0 +1,30 @@
+'use strict';
+// Runs one tenant's Node.js script.
+//
+// Started parked, with the job's frame socket as descriptor 3 and its log pipes as 1 and 2. It warms up, says READY,
+// waits for one frame, runs or checks the script, sends RESULT when the event loop is empty, and exits.
+//
+// The files beside this one follow it in one text, the order of which is in Sources/CHost/harness.c.
+
+const fs = require('fs');
+const net = require('net');
+const vm = require('vm');
+const { createRequire } = require('module');
+const { EventEmitter } = require('events');
+const { Readable } = require('stream');
+const { Buffer, isUtf8 } = require('buffer');
+const process = require('process');
+// Loaded for the scripts: a built-in module that was compiled before the job costs the job nothing.
+require('https'), require('url'), require('querystring'), require('util'), require('zlib');
+
+const FRAMES = 3;
+const READY = 0, JOB = 1, API_REQUEST = 2, API_RESPONSE = 3, RESULT = 4, CHECK = 5;
+const NO_NETWORK = 'A script has no network of its own: use platform.api';
+
+// A script may replace globals; these, and what the harness needs afterwards is held here.
+const { parse, stringify } = JSON;
+const { writeSync } = fs;
+const { exit } = process;
+const leave = process.reallyExit.bind(process);
+const tick = process.nextTick;
+
