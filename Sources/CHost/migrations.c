@@ -30,8 +30,8 @@ static const char m0007[] = {
 static const char m0008[] = {
 #embed "../../migrations/0008_store.sql"
     EMBED_END};
-static const char m0010[] = {
-#embed "../../migrations/0010_child_jobs.sql"
+static const char m0009[] = {
+#embed "../../migrations/0009_child_jobs.sql"
     EMBED_END};
 
 static const struct host_migration all[] = {
@@ -43,7 +43,7 @@ static const struct host_migration all[] = {
     {"0006_identity.sql", m0006},
     {"0007_event_scripts.sql", m0007},
     {"0008_store.sql", m0008},
-    {"0010_child_jobs.sql", m0010},
+    {"0009_child_jobs.sql", m0009},
 };
 
 struct host_migration host_migration_at(size_t index) {
