@@ -99,6 +99,19 @@ import Testing
             #"{"method":"PUT","resource":"item/7","q":{"k":"v"},"payload":{"b":1},"x":"h"}"#, ""
         ),
         ("nodejs", "event.response = {content: {short: 1}, status_code: 200};", #"{"short":1}"#, ""),
+        (
+            "nodejs", "event.setRequest({...event.request, payload: {c: 1}});",
+            #"{"method":"PUT","resource":"item/7","q":{"k":"v"},"payload":{"c":1},"x":"h"}"#, ""
+        ),
+        (
+            "nodejs", "setTimeout(() => event.setRequest({payload: {c: 2}}), 5);",
+            #"{"method":"PUT","resource":"item/7","q":{"k":"v"},"payload":{"c":2},"x":"h"}"#, ""
+        ),
+        (
+            "nodejs", "return Promise.resolve({request: {payload: {c: 3}}});",
+            #"{"method":"PUT","resource":"item/7","q":{"k":"v"},"payload":{"c":3},"x":"h"}"#, ""
+        ),
+        ("nodejs", "setTimeout(() => event.setResponse({short: 6}), 5);", #"{"short":6}"#, ""),
         ("nodejs", "event.setResponse({short: 2});", #"{"short":2}"#, ""),
         ("python3", "event.response = {'content': {'short': 3}}", #"{"short":3}"#, ""),
         ("php", "$event['response'] = ['content' => ['short' => 4]];", #"{"short":4}"#, ""),
@@ -117,6 +130,18 @@ import Testing
                 "PUT", "/api/v2/shop/item/7?k=v", #"{"a": 1}"#, headers: [(name: "X-A", value: "h")], ingress: 0)
             #expect(reply.text == expected, "\(source) modifies: \(modifies)")
         }
+    }
+
+    @Test(arguments: [
+        ("nodejs", "event.response.status_code = 409;"), ("python3", "event.response.status_code = 409"),
+        ("php", "$event['response']['status_code'] = 409;"),
+    ])
+    func aStatusAloneIsAResponse(language: String, source: String) async throws {
+        let tenant = try await shop()
+        try await tenant.bind("shop.get.pre_process", language, source, modifies: true)
+        let reply = try await tenant.send("GET", "/api/v2/shop", ingress: 0)
+        #expect(reply.status == 409)
+        #expect(reply.text == "")
     }
 
     @Test func aTouchedEventWithoutChangesKeepsTheBodyByteForByte() async throws {

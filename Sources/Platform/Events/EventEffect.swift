@@ -27,6 +27,10 @@ struct EventEffect {
             let event = returned ?? result.event
             request = event?["request"]
             response = event?["response"].flatMap { $0.isEmptyForPHP ? nil : $0 }
+            // Whoever only sets a status on the empty response means a response without content.
+            if let response, response["content"] == nil, response["status_code"] != nil {
+                answer = Self.response(response)
+            }
         case .after:
             if let returned {
                 let isResponse = returned["content"] != nil || returned["status_code"] != nil
