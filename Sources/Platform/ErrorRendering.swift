@@ -20,6 +20,7 @@ public enum ErrorRendering {
     private static func problem(_ error: ServiceError) -> ServiceResponse {
         var members: [(String, JSONText)] = [
             ("type", .string("about:blank")),
+            ("title", .string(HTTPReason.phrase(of: error.status))),
             ("status", .integer(error.status)),
             ("detail", .string(error.message)),
             ("code", .integer(error.code)),

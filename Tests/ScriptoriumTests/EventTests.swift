@@ -225,6 +225,11 @@ import Testing
         #expect(shown.status == 500)
         #expect(try await log(shown, tenant).contains("500 broken"))
         try await tenant.bind(
+            "shop.get.post_process", "nodejs", "event.response.content.error.message += '!';", modifies: true)
+        let edited = try JSONText(checking: try await tenant.send("GET", "/api/v2/shop", ingress: 0).body)["error"]
+        #expect(edited?["message"]?.string == "broken!")
+        #expect(edited?["context"]?["job_id"]?.string != nil)
+        try await tenant.bind(
             "shop.get.post_process", "nodejs", "event.response = {content: {mended: true}, status_code: 200};",
             modifies: true)
         let mended = try await tenant.send("GET", "/api/v2/shop", ingress: 0)
@@ -252,6 +257,23 @@ import Testing
         try await tenant.bind(
             "shop.get.pre_process", "nodejs", "event.request.headers.accept = '*/*';", modifies: true)
         #expect(try await tenant.send("GET", "/api/v2/shop", ingress: 0).text == "text")
+    }
+
+    /// Edits that would make a request larger than any can be.
+    @Test(arguments: [
+        ("for (let i = 0; i < 30000; i++) event.request.headers['h' + i] = 'x';", "headers"),
+        ("event.request.headers.bad = 'a\\r\\nb: c';", "line break"),
+        ("event.request.headers['a b'] = 'c';", "line break"),
+        ("event.request.parameters = {['a'.repeat(30000)]: Array(900).fill(1)};", "parameters"),
+        ("event.request.parameters = {a: Array(2000).fill(1)};", "parameters"),
+    ])
+    func anEditThatNoRequestCanHoldEndsTheCall(source: String, word: String) async throws {
+        let tenant = try await shop("return 1;")
+        try await tenant.bind("shop.get.pre_process", "nodejs", source, modifies: true)
+        try await tenant.bind("shop.get.post_process", "nodejs", "1;")
+        let reply = try await tenant.send("GET", "/api/v2/shop", ingress: 0)
+        #expect(reply.status == 500)
+        #expect(reply.text.contains(word), "\(reply.text)")
     }
 
     @Test func aScriptThatIsSwitchedOffOrDeletedDoesNotRun() async throws {

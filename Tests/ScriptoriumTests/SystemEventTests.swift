@@ -50,6 +50,28 @@ import Testing
         #expect(try await tenant.send("GET", "/api/v2/user/session", headers: mine, ingress: 0).status == 401)
     }
 
+    @Test func whatSignsSomebodyInIsNotInTheJobOfASignIn() async throws {
+        let tenant = try await tenant()
+        try await tenant.bind("user.session.post.post_process", "nodejs", "1;")
+        let reply = try await signIn(tenant)
+        let job = try #require(reply.header("X-Scriptorium-Job"))
+        let token = try #require(try JSONText(checking: reply.body)["session_token"]?.string)
+        for path in ["", "/request", "/response", "/logs"] {
+            let shown = try await tenant.send(
+                "GET", "/api/v2/jobs/\(job)\(path)",
+                headers: [(name: "X-DreamFactory-Session-Token", value: tenant.token)])
+            let mine = try await tenant.send("GET", "/api/v2/jobs/\(job)\(path)")
+            for text in [shown.text, mine.text] {
+                #expect(!text.contains(tenant.password), "\(path)")
+                #expect(!text.contains(token), "\(path)")
+            }
+        }
+        let response = try await tenant.send("GET", "/api/v2/jobs/\(job)/response")
+        #expect(response.status == 410)
+        let request = try await tenant.send("GET", "/api/v2/jobs/\(job)/request")
+        #expect(request.text.contains("***"))
+    }
+
     @Test func recordsOfTheSystemHaveEvents() async throws {
         let tenant = try await tenant()
         try await tenant.save("one", "nodejs", "return 1;")

@@ -22,18 +22,39 @@ public enum CredentialMask {
         }.joined(separator: "&")
     }
 
-    /// A body with `***` in the place of credentials, where it is a JSON object or a form that has them at its top.
+    /// What signs somebody in, and so is kept from those who look at a request.
+    private static let secrets = names.union([
+        "password", "new_password", "old_password", "password_confirmation", "verify_password", "security_answer",
+    ])
+
+    /// A body with `***` in the place of credentials and passwords, where it is a form, or a JSON object that has them at its
+    /// top or in its records.
     public static func body(_ body: String, isForm: Bool) -> String {
-        guard names.contains(where: body.contains) else { return body }
-        if isForm { return query(body) }
-        guard let json = try? JSONText(checking: body), json.members.contains(where: { names.contains($0.key) }) else {
-            return body
+        guard secrets.contains(where: body.contains) || body.contains("%") || body.contains("\\") else { return body }
+        if isForm { return query(body, secrets) }
+        guard let json = try? JSONText(checking: body) else { return body }
+        return masked(json, depth: 3).text
+    }
+
+    private static func masked(_ json: JSONText, depth: Int) -> JSONText {
+        guard depth > 0 else { return json }
+        switch json.kind {
+        case .array: return .array(json.elements.map { masked($0, depth: depth - 1) })
+        case .object:
+            return .object(
+                json.members.map { member in
+                    if secrets.contains(member.key) { return (member.key, .string("***")) }
+                    let holdsRecords = member.key == "resource"
+                    return (member.key, holdsRecords ? masked(member.value, depth: depth - 1) : member.value)
+                })
+        case .null, .bool, .number, .string: return json
         }
-        return JSONText.object(json.members.map { ($0.key, names.contains($0.key) ? .string("***") : $0.value) }).text
     }
 
     /// A query with `***` in the place of credentials.
-    public static func query(_ query: String) -> String {
+    public static func query(_ query: String) -> String { self.query(query, names) }
+
+    private static func query(_ query: String, _ names: Set<String>) -> String {
         guard names.contains(where: query.contains) || query.contains("%") else { return query }
         return query.split(separator: "&", omittingEmptySubsequences: false).map { pair in
             let name = pair.prefix { $0 != "=" }

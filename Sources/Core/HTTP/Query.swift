@@ -72,18 +72,27 @@ public enum Query {
     }
 
     /// The inverse of ``parameters(_:)``: a map as a query, nested values in brackets.
-    public static func text(of parameters: JSONText) -> String {
-        var pairs: [String] = []
-        func add(_ name: String, _ value: JSONText) {
+    /// - Parameter limit: in bytes.
+    /// - Returns: nil where that would be longer, or be more than ``mostParameters`` values.
+    public static func text(of parameters: JSONText, limit: Int) -> String? {
+        var text = ""
+        var count = 0
+        /// False where it has become too much; nothing is written then that could be large.
+        func add(_ name: String, _ value: JSONText) -> Bool {
+            guard name.utf8.count <= limit else { return false }
             switch value.kind {
-            case .object: for member in value.members { add("\(name)[\(member.key)]", member.value) }
-            case .array: for (index, element) in value.elements.enumerated() { add("\(name)[\(index)]", element) }
-            case .null: pairs.append("\(encode(name))=")
-            case .bool, .number, .string: pairs.append("\(encode(name))=\(encode(value.string ?? value.text))")
+            case .object: return value.members.allSatisfy { add("\(name)[\($0.key)]", $0.value) }
+            case .array: return value.elements.enumerated().allSatisfy { add("\(name)[\($0.offset)]", $0.element) }
+            case .null, .bool, .number, .string:
+                count += 1
+                guard count <= mostParameters else { return false }
+                let plain = value.isNull ? "" : value.string ?? value.text
+                guard text.utf8.count + name.utf8.count + plain.utf8.count <= limit else { return false }
+                text += "\(text.isEmpty ? "" : "&")\(encode(name))=\(encode(plain))"
+                return text.utf8.count <= limit
             }
         }
-        for member in parameters.members { add(member.key, member.value) }
-        return pairs.joined(separator: "&")
+        return parameters.members.allSatisfy { add($0.key, $0.value) } ? text : nil
     }
 
     private static func hexDigit(_ byte: UInt8) -> UInt8? {

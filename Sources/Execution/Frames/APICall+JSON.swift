@@ -76,19 +76,15 @@ extension APIReply {
     /// The payload of an API_RESPONSE. Headers that repeat are joined, as RFC 9110 §5.3 has it.
     func frameText(id: Int) -> String {
         var names: [String] = []
-        var values: [String: String] = [:]
+        var values: [String: [String]] = [:]
         for (name, value) in headers {
-            if let known = values[name] {
-                values[name] = "\(known), \(value)"
-            } else {
-                names.append(name)
-                values[name] = value
-            }
+            if values[name] == nil { names.append(name) }
+            values[name, default: []].append(value)
         }
         let text = String(validating: body, as: UTF8.self)
         return JSONText.object([
             ("id", .integer(id)), ("status", .integer(status)), ("reason", .string(HTTPReason.phrase(of: status))),
-            ("headers", .object(names.map { ($0, .string(values[$0])) })),
+            ("headers", .object(names.map { ($0, .string(values[$0]?.joined(separator: ", "))) })),
             text.map { ("body", .string($0)) } ?? ("body_base64", .string(Data(body).base64EncodedString())),
         ]).text
     }
@@ -100,44 +96,5 @@ extension APIReply {
             "message":"The script has used up its calls of platform.api.","status_code":429}}
             """
         return APIReply(status: 429, headers: [("content-type", "application/json")], body: Array(body.utf8))
-    }
-}
-
-/// The phrases that scripts read as `reason` (RFC 9110 §15).
-private enum HTTPReason {
-    static func phrase(of status: Int) -> String {
-        switch status {
-        case 200: "OK"
-        case 201: "Created"
-        case 202: "Accepted"
-        case 204: "No Content"
-        case 206: "Partial Content"
-        case 301: "Moved Permanently"
-        case 302: "Found"
-        case 303: "See Other"
-        case 304: "Not Modified"
-        case 307: "Temporary Redirect"
-        case 308: "Permanent Redirect"
-        case 400: "Bad Request"
-        case 401: "Unauthorized"
-        case 403: "Forbidden"
-        case 404: "Not Found"
-        case 405: "Method Not Allowed"
-        case 406: "Not Acceptable"
-        case 408: "Request Timeout"
-        case 409: "Conflict"
-        case 410: "Gone"
-        case 413: "Content Too Large"
-        case 415: "Unsupported Media Type"
-        case 422: "Unprocessable Content"
-        case 429: "Too Many Requests"
-        case 500: "Internal Server Error"
-        case 501: "Not Implemented"
-        case 502: "Bad Gateway"
-        case 503: "Service Unavailable"
-        case 504: "Gateway Timeout"
-        case 508: "Loop Detected"
-        default: ""
-        }
     }
 }

@@ -28,6 +28,10 @@ struct InternalPath {
         if let type = call.contentType, !headers.contains(where: { $0.name == "content-type" }) {
             headers.append((name: "content-type", value: type))
         }
+        try CallBounds.check(headers)
+        guard query.utf8.count <= CallBounds.queryBytes else {
+            throw .badRequest("The query of a call has \(CallBounds.queryBytes) bytes at most.")
+        }
         request = ServiceRequest(
             verb: verb, service: service.lowercased(), resource: segments.dropFirst().joined(separator: "/"),
             query: query,

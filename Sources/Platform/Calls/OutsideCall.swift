@@ -11,16 +11,17 @@ struct OutsideCall {
 
     /// The longest a call may take, where the script has more time.
     private static let longest = Duration.seconds(300)
-    private static let mostHeaders = 200
-    private static let mostHeaderBytes = 64 << 10
 
     /// - Throws: ``ServiceError`` 400 for what can not be sent as it is.
     init(_ asked: APICall, to url: WebURL, by call: ScriptCall, _ language: ScriptLanguage) throws(ServiceError) {
         let options = try CurlOptions(asked.options)
         var url = url
-        for parameter in asked.parameters {
-            url.query =
-                (url.query.map { "\($0)&" } ?? "") + Query.encode(parameter.name) + "=" + Query.encode(parameter.value)
+        let parameters = asked.parameters.map { "\(Query.encode($0.name))=\(Query.encode($0.value))" }
+        if !parameters.isEmpty {
+            url.query = ((url.query.map { [$0] } ?? []) + parameters).joined(separator: "&")
+        }
+        guard (url.query?.utf8.count ?? 0) <= CallBounds.queryBytes else {
+            throw .badRequest("The query of a call has \(CallBounds.queryBytes) bytes at most.")
         }
         self.url = url
         var headers = options.headers + asked.headers.map { (name: $0.name.lowercased(), value: $0.value) }
@@ -34,12 +35,7 @@ struct OutsideCall {
         addUnlessGiven("authorization", url.user.map { CurlOptions.basic($0, url.password ?? "").value })
         addUnlessGiven("user-agent", "Scriptorium/\(PlatformSettings.version)")
         addUnlessGiven("traceparent", call.caller.trace.traceparent)
-        let bytes = headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
-        guard headers.count <= Self.mostHeaders, bytes <= Self.mostHeaderBytes else {
-            throw .badRequest(
-                "The call has \(headers.count) headers with \(bytes) bytes: at most \(Self.mostHeaders) with"
-                    + " \(Self.mostHeaderBytes) bytes together are sent.")
-        }
+        try CallBounds.check(headers)
         var http = HTTPCall(
             method: (options.method ?? asked.verb).uppercased(), url: url.text, headers: headers, body: asked.body,
             // Past the deadline it is the script that is stopped, and says so; its calls are cancelled with it.

@@ -46,7 +46,7 @@ struct EventedRun {
 
     private mutating func failed(_ error: ScriptFailure) -> Reply {
         failure = failure ?? error
-        return .failed(error)
+        return .failed(error, shown: call.contextualised(error.shown))
     }
 
     private func scripts(_ stage: EventStage) -> [EventScript] { call.events.filter { $0.stage == stage } }
@@ -202,7 +202,7 @@ struct EventedRun {
             case .answer(let answer): response = try answer.rendered(for: call)
             case .response(let given):
                 response = BuiltInRendering.response(given, to: call.request, limit: call.limits.responseBytes)
-            case .failed(let failure): throw failure
+            case .failed(let failure, _): throw failure
             }
         } catch {
             failure = failure ?? error

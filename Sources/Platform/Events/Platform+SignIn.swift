@@ -4,8 +4,7 @@ import Core
 extension Platform {
     /// After a sign-in the scripts that follow it see who has signed in.
     func adopt(_ response: ServiceResponse, to request: ServiceRequest, _ caller: inout Caller) async throws {
-        guard request.verb == .post, response.status == 200,
-            ["user/session", "system/admin/session"].contains("\(request.service)/\(request.resource)"),
+        guard request.verb == .post, response.status == 200, request.isSession,
             let body = try? JSONText(checking: response.body), let id = body["id"]?.integer,
             let account = try await catalog.account(Int64(id), of: caller.tenant.id)
         else { return }

@@ -6,7 +6,8 @@ enum Reply {
     case answer(Answer)
     /// The answer of a service of the platform's own.
     case response(ServiceResponse)
-    case failed(ScriptFailure)
+    /// With the error as the caller is to see it.
+    case failed(ScriptFailure, shown: ServiceError)
 
     /// `event.response` after the service (dreamfactory.md §3.2).
     var view: JSONText {
@@ -32,8 +33,7 @@ enum Reply {
         case .answer(let answer):
             guard let body = answer.rawBody else { return answer }
             return Answer(status: answer.status, content: .string(body), contentType: "text/html", extra: answer.extra)
-        case .failed(let failure):
-            let error = failure.shown
+        case .failed(_, let error):
             return Answer(
                 status: .integer(error.status), content: error.json,
                 extra: error.headers.filter { $0.name.lowercased() != "content-type" })

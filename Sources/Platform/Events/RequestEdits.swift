@@ -20,7 +20,15 @@ struct RequestEdits {
             }
             edited.verb = verb
         }
-        if let parameters = changed("parameters", in: found) { edited.query = Query.text(of: parameters) }
+        if let parameters = changed("parameters", in: found) {
+            guard let query = Query.text(of: parameters, limit: CallBounds.queryBytes) else {
+                throw ServiceError(
+                    500,
+                    "An event script made more of event.request.parameters than a query can be: \(Query.mostParameters) values"
+                        + " and \(CallBounds.queryBytes) bytes at most.")
+            }
+            edited.query = query
+        }
         if let headers = changed("headers", in: found) {
             edited.headers = headers.members.flatMap { header in
                 let values = header.value.kind == .array ? header.value.elements : [header.value]
@@ -28,6 +36,11 @@ struct RequestEdits {
                     (name: header.key.lowercased(), value: $0.string ?? $0.text)
                 }
             }
+        }
+        do throws(ServiceError) {
+            try CallBounds.check(edited.headers)
+        } catch {
+            throw ServiceError(500, "An event script changed event.request.headers: \(error.message)")
         }
         if let type = changed("content_type", in: found)?.string { edited.set("content-type", type) }
         // The payload is what scripts mean when they change both.

@@ -92,6 +92,11 @@ struct JobsService: BuiltInService {
         else {
             return JobView.accepted(record.id, status: record.status)
         }
+        guard try await !isSignIn(record, caller) else {
+            throw ServiceError(
+                410, "The response of a sign-in was for its caller alone. Sign in again.",
+                context: [("job_id", .string(record.id.description))])
+        }
         return try JobResponses(tenant: caller.tenant).outcome(of: result, requestID: caller.requestID).response
     }
 
@@ -173,6 +178,14 @@ struct JobsService: BuiltInService {
         }
         session.lookups = tenant.lookups(of: account, role: session.role, app: session.appID).shown
         return session
+    }
+
+    /// Whether the job's response is somebody's session token: more people may see a job than may sign in.
+    private func isSignIn(_ record: JobRecord, _ caller: Caller) async throws -> Bool {
+        guard ["user", "system"].contains(record.service), let payload = try await payload(of: record, caller) else {
+            return false
+        }
+        return payload.queuedEvent == nil && payload.request.isSession
     }
 
     private func payload(of record: JobRecord, _ caller: Caller) async throws -> JobPayload? {

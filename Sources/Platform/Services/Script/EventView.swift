@@ -60,10 +60,14 @@ extension ServiceRequest {
     /// `event.request`
     var eventView: JSONText {
         let content = String(validating: body, as: UTF8.self)
-        var headers: [(String, JSONText)] = []
-        for header in self.headers where !headers.contains(where: { $0.0 == header.name }) {
-            headers.append((header.name, .string(self.header(header.name))))
+        var names: [String] = []
+        var values: [String: [String]] = [:]
+        for header in self.headers {
+            if values[header.name] == nil { names.append(header.name) }
+            values[header.name, default: []].append(header.value)
         }
+        // Repetitions are joined (RFC 9110 §5.3).
+        let headers = names.map { ($0, JSONText.string(values[$0]?.joined(separator: ",") ?? "")) }
         return .object([
             ("api_version", .string("2.0")),
             ("method", .string(verb.rawValue)),

@@ -21,12 +21,13 @@ struct ServiceDraft: Sendable {
         guard !TenantService.reservedNames.contains(name.lowercased()) else {
             throw .badRequest("'\(name)' is a name of the platform's own. Choose another one.")
         }
+        let language = try language(fields, old)
         let (content, config) = try config(record, old)
         return Services.Draft(
             name: name, label: try fields.text("label", longest: 80, over: old?.label ?? name, cleared: name),
             description: try fields.text("description", longest: 255, over: old?.description ?? ""),
             isActive: try fields.bool("is_active", over: old?.isActive ?? true),
-            language: try language(fields, old), content: content, config: config,
+            language: language, content: content, config: config,
             doc: record["service_doc_by_service_id"] == nil ? old?.doc : try doc(record))
     }
 
