@@ -22,8 +22,11 @@ extension ServiceError {
 extension DatabaseError {
     /// Whether the same call may succeed a little later.
     public var isTemporary: Bool {
-        // Read-only or starting after a failover, too many connections, and what a repetition settles.
-        let states: Set<String> = ["25006", "53300", "40001", "40P01", "57P01", "57P02", "57P03"]
-        return [.unavailable, .connectionLost, .cancelled].contains(code) || sqlState.map(states.contains) == true
+        // Read-only after a failover, and what a repetition settles.
+        let states: Set<String> = ["25006", "40001", "40P01"]
+        // Connections, resources, a server that starts or stops, and what fails around it (PostgreSQL's appendix A).
+        let classes = ["08", "53", "57P", "58"]
+        return [.unavailable, .connectionLost, .cancelled].contains(code)
+            || sqlState.map { state in states.contains(state) || classes.contains { state.hasPrefix($0) } } == true
     }
 }
