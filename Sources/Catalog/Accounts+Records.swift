@@ -207,16 +207,11 @@ extension Accounts {
     private func write<T: Sendable>(
         _ body: @escaping @Sendable (borrowing SQLSession, SecretKeyRing) throws -> T
     ) async throws -> T {
-        let result: T
         do {
-            result = try await catalog.database.tenant(tenant).transaction { [ring = catalog.keyRing] sql in
-                try body(sql, ring)
-            }
+            return try await catalog.write(tenant, body)
         } catch let error as DatabaseError {
             throw Self.explained(error)
         }
-        await catalog.changed(tenant)
-        return result
     }
 
     private func writeParts(
@@ -299,7 +294,7 @@ extension Accounts {
         case (.uniqueViolation, let name) where name.hasPrefix("account_app_role"):
             ServiceError.badRequest("An account can have one role with each app.")
         case (.uniqueViolation, _):
-            ServiceError.badRequest("A lookup of this name exists already. Choose another name.")
+            NamedRecordFaults.lookupTaken
         case (.foreignKeyViolation, _): ServiceError.badRequest("'app_id' names an app that does not exist.")
         default: error
         }

@@ -69,11 +69,11 @@ public struct Apps: Sendable {
     /// Makes apps and their keys, all or none. A key is given back once: only its hash is stored.
     /// - Throws: ``ServiceError`` 400 where a name is taken or a role does not exist; `DatabaseError`.
     public func create(_ drafts: [Record], by account: Int64?) async throws -> [(record: Record, key: String)] {
-        try await write { sql, ring in
+        try await catalog.write(tenant) { sql, ring in
             try ServiceError.marking(each: drafts) { draft in
                 let key = RandomSecret.apiKey()
                 let app = draft.app
-                return try Self.naming(app.name) {
+                return try Self.faults.explaining(app.name) {
                     let row = try sql.query(
                         Self.create, tenant.rawValue, app.name, app.description, app.isActive, sha256(key), app.role
                     ).first
@@ -94,13 +94,15 @@ public struct Apps: Sendable {
     public func update(
         _ changes: [(id: Int64, change: @Sendable (Record) throws -> Record)], by account: Int64?
     ) async throws -> [Record] {
-        try await write { sql, ring in
+        try await catalog.write(tenant) { sql, ring in
             try ServiceError.marking(each: changes) { id, change in
                 guard try !sql.query(Self.lock, tenant.rawValue, id).isEmpty,
                     let old = try Self.records(sql, tenant, id, ring).first
                 else { throw ServiceError.missingRecord(id) }
                 let new = try change(old)
-                return try Self.naming(new.app.name) { try store(new, id, over: old.lookups, account, sql, ring) }
+                return try Self.faults.explaining(new.app.name) {
+                    try store(new, id, over: old.lookups, account, sql, ring)
+                }
             }
         }
     }
@@ -108,23 +110,13 @@ public struct Apps: Sendable {
     /// Removes apps, all or none: their keys stop at once.
     /// - Throws: ``ServiceError`` 404 with the first id that does not exist.
     public func delete(_ ids: [Int64]) async throws {
-        try await write { sql, _ in
+        try await catalog.write(tenant) { sql, _ in
             _ = try ServiceError.marking(each: ids) { id in
                 guard try sql.execute(Self.remove, tenant.rawValue, id) > 0 else {
                     throw ServiceError.missingRecord(id)
                 }
             }
         }
-    }
-
-    private func write<T: Sendable>(
-        _ body: @escaping @Sendable (borrowing SQLSession, SecretKeyRing) throws -> T
-    ) async throws -> T {
-        let result = try await catalog.database.tenant(tenant).transaction { [ring = catalog.keyRing] sql in
-            try body(sql, ring)
-        }
-        await catalog.changed(tenant)
-        return result
     }
 
     private func store(
@@ -163,23 +155,6 @@ public struct Apps: Sendable {
         }
     }
 
-    /// Runs the statements for one record; what they violate is explained with the record's name.
-    private static func naming<T>(_ name: String, _ body: () throws -> T) throws -> T {
-        do {
-            return try body()
-        } catch let error as DatabaseError {
-            throw explained(error, name)
-        }
-    }
-
-    private static func explained(_ error: DatabaseError, _ name: String) -> any Error {
-        switch error.code {
-        case .uniqueViolation where error.constraint?.hasPrefix("lookup") == true:
-            ServiceError.badRequest("A lookup of this name exists already. Choose another name.")
-        case .uniqueViolation:
-            ServiceError.badRequest("An app named '\(name)' exists already. Choose another name.")
-        case .foreignKeyViolation: ServiceError.badRequest("'role_id' names a role that does not exist.")
-        default: error
-        }
-    }
+    private static let faults = NamedRecordFaults(
+        kind: "An app", reference: "'role_id' names a role that does not exist.")
 }

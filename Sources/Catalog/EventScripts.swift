@@ -103,13 +103,11 @@ public struct EventScripts: Sendable {
     /// Writes scripts, new ones and known ones, all or none; a source that differs becomes a new version.
     /// - Returns: which of them are new.
     public func save(_ changes: [Change], by account: Int64?) async throws -> Set<String> {
-        let made = try await catalog.database.tenant(tenant).transaction { [tenant] sql in
+        try await catalog.write(tenant) { [tenant] sql, _ in
             var made: Set<String> = []
             for change in changes where try Self.save(sql, tenant, change, by: account) { made.insert(change.name) }
             return made
         }
-        await catalog.changed(tenant)
-        return made
     }
 
     private static func save(
@@ -149,10 +147,9 @@ public struct EventScripts: Sendable {
 
     /// Removes scripts and their versions. Jobs that were accepted with them run without them.
     public func delete(_ names: [String]) async throws {
-        _ = try await catalog.database.tenant(tenant).transaction { [tenant] sql in
+        _ = try await catalog.write(tenant) { [tenant] sql, _ in
             try sql.execute(Self.remove, tenant.rawValue, SQLArray(names))
         }
-        await catalog.changed(tenant)
     }
 
     /// A version of a script; nil where there is none.

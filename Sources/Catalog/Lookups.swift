@@ -34,9 +34,8 @@ public struct Lookups: Sendable {
     public func update(
         by account: Int64?, _ change: @escaping @Sendable ([Lookup]) throws -> [Lookup]
     ) async throws -> [(lookup: Lookup, stamp: RecordStamp)] {
-        let records: [(lookup: Lookup, stamp: RecordStamp)]
         do {
-            records = try await catalog.database.tenant(tenant).transaction { [tenant, ring = catalog.keyRing] sql in
+            return try await catalog.write(tenant) { [tenant] sql, ring in
                 _ = try sql.query(Self.lock, tenant.rawValue)
                 let rows = try LookupRows(sql, tenant, ring)
                 let old = try rows.shared(sql)[.tenant] ?? []
@@ -44,10 +43,8 @@ public struct Lookups: Sendable {
                 return try Self.records(sql, tenant, ring)
             }
         } catch let error as DatabaseError where error.code == .uniqueViolation {
-            throw ServiceError.badRequest("A lookup of this name exists already. Choose another name.")
+            throw NamedRecordFaults.lookupTaken
         }
-        await catalog.changed(tenant)
-        return records
     }
 
     private static func records(

@@ -99,9 +99,9 @@ public struct Roles: Sendable {
     /// Stores new roles, all or none.
     /// - Throws: ``ServiceError`` 400 where a name is taken or a service does not exist; `DatabaseError`.
     public func create(_ records: [Record], by account: Int64?) async throws -> [Record] {
-        try await write { sql, ring in
+        try await catalog.write(tenant) { sql, ring in
             try ServiceError.marking(each: records) { record in
-                try Self.naming(record.name) {
+                try Self.faults.explaining(record.name) {
                     let row = try sql.query(
                         Self.create, tenant.rawValue, record.name, record.description, record.isActive, account
                     ).first
@@ -124,14 +124,14 @@ public struct Roles: Sendable {
     public func update(
         _ changes: [(id: Int64, change: @Sendable (Record) throws -> Record)], by account: Int64?
     ) async throws -> [Record] {
-        try await write { sql, ring in
+        try await catalog.write(tenant) { sql, ring in
             try ServiceError.marking(each: changes) { id, change in
                 guard try !sql.query(Self.lock, tenant.rawValue, id).isEmpty else {
                     throw ServiceError.missingRecord(id)
                 }
                 let old = try Self.stored(id, sql, tenant, ring)
                 let new = try change(old)
-                return try Self.naming(new.name) {
+                return try Self.faults.explaining(new.name) {
                     try sql.execute(
                         Self.update, tenant.rawValue, id, new.name, new.description, new.isActive, account)
                     try writeRows(of: new, over: old, account, sql, ring)
@@ -144,23 +144,13 @@ public struct Roles: Sendable {
     /// Removes roles, all or none. Who had one keeps its number, and may nothing; apps that had it have none.
     /// - Throws: ``ServiceError`` 404 with the first id that does not exist.
     public func delete(_ ids: [Int64]) async throws {
-        try await write { sql, _ in
+        try await catalog.write(tenant) { sql, _ in
             _ = try ServiceError.marking(each: ids) { id in
                 guard try sql.execute(Self.remove, tenant.rawValue, id) > 0 else {
                     throw ServiceError.missingRecord(id)
                 }
             }
         }
-    }
-
-    private func write<T: Sendable>(
-        _ body: @escaping @Sendable (borrowing SQLSession, SecretKeyRing) throws -> T
-    ) async throws -> T {
-        let result = try await catalog.database.tenant(tenant).transaction { [ring = catalog.keyRing] sql in
-            try body(sql, ring)
-        }
-        await catalog.changed(tenant)
-        return result
     }
 
     private func writeRows(
@@ -239,23 +229,6 @@ public struct Roles: Sendable {
         return found
     }
 
-    /// Runs the statements for one record; what they violate is explained with the record's name.
-    private static func naming<T>(_ name: String, _ body: () throws -> T) throws -> T {
-        do {
-            return try body()
-        } catch let error as DatabaseError {
-            throw explained(error, name)
-        }
-    }
-
-    private static func explained(_ error: DatabaseError, _ name: String) -> any Error {
-        switch error.code {
-        case .uniqueViolation where error.constraint?.hasPrefix("lookup") == true:
-            ServiceError.badRequest("A lookup of this name exists already. Choose another name.")
-        case .uniqueViolation:
-            ServiceError.badRequest("A role named '\(name)' exists already. Choose another name.")
-        case .foreignKeyViolation: ServiceError.badRequest("'service_id' names a service that does not exist.")
-        default: error
-        }
-    }
+    private static let faults = NamedRecordFaults(
+        kind: "A role", reference: "'service_id' names a service that does not exist.")
 }

@@ -13,7 +13,7 @@ struct Authenticator: Sendable {
     func caller(
         of request: ServiceRequest, with given: Credentials, requestID: String, trace: TraceContext
     ) async throws -> Caller {
-        let isSession = ["user/session", "system/admin/session"].contains("\(request.service)/\(request.resource)")
+        let isSession = request.isSession
         let mayBeExpired = isSession && request.verb == .put
         var caller: Caller
         if let key = given.key {

@@ -55,8 +55,8 @@ struct Credentials: Equatable {
     /// payload may have members of the same names.
     func completed(by request: ServiceRequest) -> Credentials {
         guard mayBeCompleted(by: request), (1...Self.largestBody).contains(request.body.count) else { return self }
+        guard request.body.contains("api_key") || request.body.contains("session_token") else { return self }
         let text = String(decoding: request.body, as: UTF8.self)
-        guard text.contains("api_key") || text.contains("session_token") else { return self }
         var values: [String: String] = [:]
         switch Self.form(of: request) {
         case .json:
@@ -105,5 +105,23 @@ struct Credentials: Equatable {
             return nil
         }
         return Basic(email: String(email), password: String(password))
+    }
+}
+
+extension [UInt8] {
+    /// Whether the bytes of `text` stand in these. A search of a large text's characters would hold up the thread.
+    fileprivate func contains(_ text: StaticString) -> Bool {
+        withUnsafeBytes { bytes in
+            var rest = bytes[...]
+            while let start = rest.firstIndex(of: text.utf8Start.pointee) {
+                rest = rest[start...]
+                guard rest.count >= text.utf8CodeUnitCount else { return false }
+                if rest.starts(with: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)) {
+                    return true
+                }
+                rest = rest.dropFirst()
+            }
+            return false
+        }
     }
 }

@@ -53,7 +53,7 @@ struct Preferences: Sendable {
 
     /// Whether a call of a service of the platform's own is to become a job.
     static func wantJob(_ request: ServiceRequest) -> Bool {
-        guard request.service == "system", request.resource != "admin/session" else { return false }
+        guard request.service == "system", !request.isSession else { return false }
         let preferences = (request.header("prefer") ?? "").lowercased().split { $0 == "," || $0 == ";" }
         return preferences.contains { $0.trimming { $0 == " " } == "respond-async" } || hasAsyncParameter(request)
     }

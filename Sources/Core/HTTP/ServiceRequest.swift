@@ -23,6 +23,11 @@ public struct ServiceRequest: Sendable {
         self.body = body
     }
 
+    /// Whether it is about signing in and out, for which nobody needs rights.
+    public var isSession: Bool {
+        (service, resource) == ("user", "session") || (service, resource) == ("system", "admin/session")
+    }
+
     /// A path's segments, decoded. Steps upwards have no meaning here, however they are written, and a script that joins
     /// paths must not take one.
     public static func segments(of path: some StringProtocol) -> [String] {

@@ -40,13 +40,17 @@ public struct TenantService: Sendable, Hashable {
         self.paths = paths
     }
 
-    /// Reads `{"/item/{id}":["get","put"]}`. Of templates that match the same resource, the one that says most comes first.
+    /// Reads `{"/item/{id}":["get","put"]}`.
     public static func paths(_ json: JSONText) -> [Path] {
-        json.members.map { path in
-            Path(
-                template: PathTemplate(path.key),
-                verbs: path.value.elements.compactMap { $0.string.flatMap { Verb(rawValue: $0.uppercased()) } })
-        }.sorted {
+        paths(
+            json.members.map { path in
+                (path.key, path.value.elements.compactMap { $0.string.flatMap { Verb(rawValue: $0.uppercased()) } })
+            })
+    }
+
+    /// Of templates that match the same resource, the one that says most comes first.
+    public static func paths(_ list: [(template: String, verbs: [Verb])]) -> [Path] {
+        list.map { Path(template: PathTemplate($0.template), verbs: $0.verbs) }.sorted {
             ($0.template.parameterCount, $0.template.text) < ($1.template.parameterCount, $1.template.text)
         }
     }

@@ -4,7 +4,7 @@ import Core
 /// fails there would keep its own author from mending it.
 enum BuiltInEvents {
     static let paths: [String: [TenantService.Path]] = [
-        "system": list([
+        "system": TenantService.paths([
             ("", [.get]),
             ("admin", [.get, .post, .put, .patch, .delete]),
             ("admin/{id}", [.get, .put, .patch, .delete]),
@@ -25,7 +25,7 @@ enum BuiltInEvents {
             ("user", [.get, .post, .put, .patch, .delete]),
             ("user/{id}", [.get, .put, .patch, .delete]),
         ]),
-        "user": list([
+        "user": TenantService.paths([
             ("", [.get]),
             ("session", [.get, .post, .put, .delete]),
         ]),
@@ -37,11 +37,5 @@ enum BuiltInEvents {
     static func has(_ request: ServiceRequest) -> Bool {
         templates[request.service] != nil
             && !(request.service == "system" && request.resource.split(separator: "/").first == "event_script")
-    }
-
-    private static func list(_ paths: [(String, [Verb])]) -> [TenantService.Path] {
-        paths.map { TenantService.Path(template: PathTemplate($0.0), verbs: $0.1) }.sorted {
-            ($0.template.parameterCount, $0.template.text) < ($1.template.parameterCount, $1.template.text)
-        }
     }
 }

@@ -10,7 +10,6 @@ struct EventedRun {
     private let log: @Sendable (LogLine) -> Void
     /// Its request is what the scripts before the service have made of it.
     private var call: ScriptCall
-    private let path: EventPath
     private var cpu = Duration.zero
     private var peakMemoryBytes = 0
     /// What went wrong first: the job's error, even where a later script answers in its place.
@@ -20,7 +19,6 @@ struct EventedRun {
         self.platform = platform
         self.call = call
         self.log = log
-        path = EventPath(call.request, service: call.caller.tenant.services[call.request.service])
     }
 
     mutating func outcome() async -> ScriptOutcome {
@@ -47,6 +45,10 @@ struct EventedRun {
     private mutating func failed(_ error: ScriptFailure) -> Reply {
         failure = failure ?? error
         return .failed(error, shown: call.contextualised(error.shown))
+    }
+
+    private var path: EventPath {
+        EventPath(call.request, service: call.caller.tenant.services[call.request.service])
     }
 
     private func scripts(_ stage: EventStage) -> [EventScript] { call.events.filter { $0.stage == stage } }

@@ -14,8 +14,3 @@ struct UserService: BuiltInService {
         }
     }
 }
-
-extension ServiceRequest {
-    /// Whether it is about signing in and out.
-    var isSession: Bool { ["user/session", "system/admin/session"].contains("\(service)/\(resource)") }
-}
