@@ -76,9 +76,7 @@ private struct SilentHost: ScriptHost {
 extension Run.Ended {
     /// The report, with the result read.
     var report: AttemptReport {
-        AttemptReport(
-            ending: ending, cpu: cpu, peakMemoryBytes: exit?.peakMemoryBytes ?? 0, wall: wall,
-            logTruncated: logTruncated)
+        AttemptReport(ending: ending, usage: usage, logTruncated: logTruncated)
     }
 
     private var ending: AttemptReport.Ending {

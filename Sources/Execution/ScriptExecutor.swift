@@ -41,6 +41,9 @@ public final class ScriptExecutor: Service, Sendable {
     /// The languages that work here; none before they were tried.
     public var languages: [ScriptLanguage] { working.withLock { $0 } }
 
+    /// How well scripts are contained here.
+    public var tier: SandboxTier { .none }
+
     /// Ends every script at `end`, also where this program stands still by then, unless this is called again before. What
     /// was running is `.lost` then, and nothing is begun until the next call. Without a first call scripts run under no
     /// lease.

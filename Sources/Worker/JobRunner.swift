@@ -80,7 +80,7 @@ struct JobRunner: Sendable {
             }
             logger.debug(
                 "attempt ends",
-                metadata: ["status": "\(outcome.status.rawValue)", "cpu_ms": "\(outcome.cpu.milliseconds)"])
+                metadata: ["status": "\(outcome.status.rawValue)", "cpu_ms": "\(outcome.usage.cpu.milliseconds)"])
             return (outcome, logger)
         } catch {
             var outcome = ScriptOutcome(
@@ -163,8 +163,8 @@ struct JobRunner: Sendable {
         }
         return try await platform.queue.finish(
             FinishedAttempt(
-                job: job, worker: epoch, status: outcome.status, cpu: outcome.cpu,
-                peakMemoryBytes: outcome.peakMemoryBytes,
+                job: job, worker: epoch, status: outcome.status, cpu: outcome.usage.cpu,
+                peakMemoryBytes: outcome.usage.peakMemoryBytes,
                 outcome: try key?.seal(outcome.outcome.bytes, label: JobResponses.label(job.id)),
                 children: key == nil ? [] : try outcome.children.map { try $0.finished(by: epoch) }))
     }
@@ -173,9 +173,9 @@ struct JobRunner: Sendable {
         _ job: ClaimedJob, _ epoch: WorkerID, _ outcome: ScriptOutcome, _ logger: Logger
     ) async throws -> Bool {
         // What it has called is not kept, and has been used all the same.
-        let cpu = outcome.children.reduce(outcome.cpu) { $0 + $1.cpu }
+        let cpu = outcome.children.reduce(outcome.usage.cpu) { $0 + $1.cpu }
         let next = try await platform.queue.retry(
-            job, from: epoch, lost: outcome.isLost, cpu: cpu, peakMemoryBytes: outcome.peakMemoryBytes)
+            job, from: epoch, lost: outcome.isLost, cpu: cpu, peakMemoryBytes: outcome.usage.peakMemoryBytes)
         if let next {
             logger.warning("attempt failed, trying again", metadata: ["next": "\(next)"])
         }

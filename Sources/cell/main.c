@@ -15,7 +15,7 @@
 //                      'L' u32 id (0), u32 milliseconds      end all scripts unless this comes again within that time
 //     cell to worker   'P' u32 id, u32 pid                                                   started
 //                      'F' u32 id, u32 errno                                                 could not be started
-//                      'X' u32 id, u32 wait status, u64 CPU µs, u64 peak KiB                 ended and reaped
+//                      'X' u32 id, u32 wait status, u64 user µs, u64 system µs, u64 peak KiB  ended and reaped
 //                      'L' u32 0, u32 0                      the time was over: what had been started is being ended
 // A process whose parent ended belongs to nobody, also while its script still runs: it is killed at the next 'C' or
 // death. When the socket ends, cell kills all that it started or inherited, removes the run directory, and exits.
@@ -191,6 +191,10 @@ static void clear(const char *name) {
     }
 }
 
+static uint64_t microseconds(struct timeval time) {
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
+}
+
 static void reap(void) {
     siginfo_t ended;
     while (ended.si_pid = 0, waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0) {
@@ -207,15 +211,13 @@ static void reap(void) {
                 unlinkat(RUN_DIRECTORY, child.removes, AT_REMOVEDIR);
                 break;
             }
-            char packet[25] = {'X'};
+            char packet[33] = {'X'};
             uint32_t word = (uint32_t)status;
-            uint64_t cpu = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000
-                + (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-            uint64_t peak = (uint64_t)usage.ru_maxrss;
+            uint64_t amounts[3] = {
+                microseconds(usage.ru_utime), microseconds(usage.ru_stime), (uint64_t)usage.ru_maxrss};
             memcpy(packet + 1, &child.id, 4);
             memcpy(packet + 5, &word, 4);
-            memcpy(packet + 9, &cpu, 8);
-            memcpy(packet + 17, &peak, 8);
+            memcpy(packet + 9, amounts, sizeof amounts);
             tell(packet, sizeof packet);
             break;
         }

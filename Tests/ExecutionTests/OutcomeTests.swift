@@ -116,10 +116,10 @@ import Testing
             python3: "import time\nend = time.time() + 0.1\nwhile time.time() < end: pass\nreturn 1")
         let report = await executor.run(language, sources[language])
         // On a loaded machine a tenth of a second holds less processor time.
-        #expect(report.cpu > .milliseconds(5))
-        #expect(report.cpu < .seconds(15))
-        #expect(report.peakMemoryBytes > 1 << 20)
-        #expect(report.wall >= .milliseconds(100))
+        #expect(report.usage.cpu > .milliseconds(5))
+        #expect(report.usage.cpu < .seconds(15))
+        #expect(report.usage.peakMemoryBytes > 1 << 20)
+        #expect(report.usage.wall >= .milliseconds(100))
     }
 
     @Test(arguments: ScriptLanguage.everyday)
@@ -172,7 +172,7 @@ import Testing
             Issue.record("\(report.ending)")
             return
         }
-        #expect(report.wall < .seconds(15))
+        #expect(report.usage.wall < .seconds(15))
     }
 
     @Test(arguments: ["os._exit(0)", "os.kill(os.getpid(), 9)"])
@@ -210,7 +210,7 @@ import Testing
             """
         let report = await executor.run(.python3, source, host: host)
         #expect(report.result?.returned?.integer == 1)
-        #expect(report.wall < .seconds(15))
+        #expect(report.usage.wall < .seconds(15))
         let pid = try #require(host.lines.first.flatMap { Int($0.text) })
         try await eventually("the process is gone") { !isAlive(pid) }
     }

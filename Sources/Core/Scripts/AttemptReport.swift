@@ -18,20 +18,50 @@ public struct AttemptReport: Sendable {
     }
 
     public var ending: Ending
-    /// User and system time of the script's process and of its children that it waited for.
-    public var cpu: Duration
-    public var peakMemoryBytes: Int
-    /// From handing over the job to its end.
-    public var wall: Duration
+    public var usage: AttemptUsage
     /// Whether output beyond the limit was dropped.
     public var logTruncated: Bool
 
-    public init(ending: Ending, cpu: Duration, peakMemoryBytes: Int, wall: Duration, logTruncated: Bool) {
+    public init(ending: Ending, usage: AttemptUsage = AttemptUsage(), logTruncated: Bool = false) {
         self.ending = ending
-        self.cpu = cpu
-        self.peakMemoryBytes = peakMemoryBytes
-        self.wall = wall
+        self.usage = usage
         self.logTruncated = logTruncated
+    }
+}
+
+/// What one attempt has used.
+public struct AttemptUsage: Sendable, Hashable {
+    /// Of the script's process and of its descendants.
+    public var userCPU = Duration.zero
+    public var systemCPU = Duration.zero
+    public var peakMemoryBytes = 0
+    /// From handing over the job to its end.
+    public var wall = Duration.zero
+    /// From asking for a process to handing over the job.
+    public var waited = Duration.zero
+    /// Calls of `platform.api`, refused ones included.
+    public var apiCalls = 0
+    /// Frames to the script and from it, in bytes: the job, the answers to its calls; its calls and its result.
+    public var bytesIn = 0
+    public var bytesOut = 0
+    /// What it has printed, also where it was not kept.
+    public var logBytes = 0
+
+    public init() {}
+
+    public var cpu: Duration { userCPU + systemCPU }
+
+    /// Adds what another script of the same attempt has used: one follows the other, so the larger peak counts.
+    public static func += (sum: inout AttemptUsage, other: AttemptUsage) {
+        sum.userCPU += other.userCPU
+        sum.systemCPU += other.systemCPU
+        sum.peakMemoryBytes = max(sum.peakMemoryBytes, other.peakMemoryBytes)
+        sum.wall += other.wall
+        sum.waited += other.waited
+        sum.apiCalls += other.apiCalls
+        sum.bytesIn += other.bytesIn
+        sum.bytesOut += other.bytesOut
+        sum.logBytes += other.logBytes
     }
 }
 

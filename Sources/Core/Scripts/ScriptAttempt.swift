@@ -9,10 +9,12 @@ public struct ScriptAttempt: Sendable {
     /// The `platform` object without its functions: `config` and `session`.
     public var platform: JSONText
     public var limits: AttemptLimits
+    /// Whose script it is; nil where it is nobody's, as in a trial.
+    public var tenant: TenantID?
 
     public init(
         language: ScriptLanguage, name: String, source: String, event: JSONText, platform: JSONText,
-        limits: AttemptLimits
+        limits: AttemptLimits, tenant: TenantID? = nil
     ) {
         self.language = language
         self.name = name
@@ -20,6 +22,7 @@ public struct ScriptAttempt: Sendable {
         self.event = event
         self.platform = platform
         self.limits = limits
+        self.tenant = tenant
     }
 }
 
@@ -35,6 +38,14 @@ public struct AttemptLimits: Sendable, Hashable {
     public var responseBytes: Int
     /// The largest number of `platform.api` calls.
     public var apiCalls: Int
+    /// User and system time of all processes of the script together.
+    public var cpu = Duration.seconds(30)
+    /// The memory of all processes of the script together, in bytes.
+    public var memoryBytes = 256 << 20
+    /// The processes and threads that the script may have beside those of its interpreter.
+    public var processes = 32
+    /// What the script may write to files, in bytes.
+    public var tmpBytes = 64 << 20
 
     public init(wall: Duration, logBytes: Int = 1 << 20, responseBytes: Int = 10 << 20, apiCalls: Int = 1000) {
         self.wall = wall

@@ -18,8 +18,7 @@ final class Run {
     struct Ended {
         var outcome: Outcome
         var exit: Exit?
-        var cpu: Duration
-        var wall: Duration
+        var usage: AttemptUsage
         var lastErrorLine: String?
         var logTruncated: Bool
     }
@@ -64,10 +63,11 @@ final class Run {
     private var timer: Poller.Timer?
     private var begun: UInt64 = 0
     private var cpuBefore = Duration.zero
+    private let asked = PollExecutor.now
+    private var usage = AttemptUsage()
 
     private var budget: LogBudget
     private var lastWords = LastWords()
-    private var calls = 0
     private var unanswered = 0
     private var unansweredBytes = 0
 
@@ -105,7 +105,13 @@ final class Run {
             guard let self else { return }
             self.decide(.limit(LimitHit(key: "wall_seconds", value: self.limits.wall.inSeconds)))
         }
-        channels.frames.send(frame)
+        usage.waited = .nanoseconds(Int64(begun - asked))
+        send(frame, on: channels)
+    }
+
+    private func send(_ frame: [UInt8], on channels: ScriptChannels?) {
+        usage.bytesIn += frame.count
+        channels?.frames.send(frame)
     }
 
     func cancel() { decide(.cancelled) }
@@ -140,7 +146,7 @@ final class Run {
         unanswered -= 1
         unansweredBytes -= request.payload.count
         guard outcome == nil else { return }
-        channels?.frames.send(frame)
+        send(frame, on: channels)
         adjustPace()
     }
 
@@ -156,13 +162,14 @@ final class Run {
         guard outcome == nil else { return }
         switch input {
         case .frame(let frame):
+            usage.bytesOut += frame.payload.count
             switch frame.type {
             case .result: decide(.result(frame.payload))
             case .apiRequest where !hasProcessEnded:
-                calls += 1
+                usage.apiCalls += 1
                 unanswered += 1
                 unansweredBytes += frame.payload.count
-                requested.yield(Request(payload: frame.payload, isOverLimit: calls > limits.apiCalls))
+                requested.yield(Request(payload: frame.payload, isOverLimit: usage.apiCalls > limits.apiCalls))
                 adjustPace()
             case .apiRequest: break
             case .ready, .job, .apiResponse, .check:
@@ -189,6 +196,7 @@ final class Run {
 
     private func write(_ line: String, _ stream: LogLine.Stream) {
         guard stream != .stderr || lastWords.hear(line) else { return }
+        usage.logBytes += line.utf8.count
         let wasCut = budget.isCut
         if let kept = budget.keep(line) { log(LogLine(stream: stream, text: kept)) }
         if budget.isCut, !wasCut {
@@ -232,11 +240,15 @@ final class Run {
         guard ended == nil, let outcome else { return }
         if let timer { Poller.shared.cancel(timer) }
         channels?.close()
-        let now = PollExecutor.now
+        if let exit {
+            // What it used before its job is counted as one amount; it is mostly the user's.
+            usage.userCPU = max(.zero, exit.userCPU - cpuBefore)
+            usage.systemCPU = max(.zero, exit.systemCPU - max(.zero, cpuBefore - exit.userCPU))
+            usage.peakMemoryBytes = exit.peakMemoryBytes
+        }
+        if begun != 0 { usage.wall = .nanoseconds(Int64(PollExecutor.now - begun)) }
         let ended = Ended(
-            outcome: outcome, exit: exit, cpu: max(.zero, (exit?.cpu ?? cpuBefore) - cpuBefore),
-            wall: begun == 0 ? .zero : .nanoseconds(Int64(now - begun)), lastErrorLine: lastWords.text,
-            logTruncated: budget.isCut)
+            outcome: outcome, exit: exit, usage: usage, lastErrorLine: lastWords.text, logTruncated: budget.isCut)
         self.ended = ended
         process = nil
         channels = nil

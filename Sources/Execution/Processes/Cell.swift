@@ -149,9 +149,11 @@ final class Cell {
             let why = String(cString: strerror(Int32(bitPattern: word)))
             handlers.removeValue(forKey: id)?(.failed("a process can not be started: \(why)"))
         case UInt8(ascii: "X"):
-            guard let cpu: UInt64 = packet.take(), let peak: UInt64 = packet.take() else { return }
+            guard let user: UInt64 = packet.take(), let system: UInt64 = packet.take(), let peak: UInt64 = packet.take()
+            else { return }
             let exit = Exit(
-                status: Int32(bitPattern: word), cpu: .microseconds(Int64(clamping: cpu)),
+                status: Int32(bitPattern: word), userCPU: .microseconds(Int64(clamping: user)),
+                systemCPU: .microseconds(Int64(clamping: system)),
                 peakMemoryBytes: Int(clamping: peak) << 10)
             handlers.removeValue(forKey: id)?(.ended(exit))
         case UInt8(ascii: "L"):

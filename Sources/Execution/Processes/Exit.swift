@@ -4,7 +4,8 @@ import Glibc
 struct Exit: Sendable, Equatable {
     /// As `wait` tells it.
     var status: Int32
-    var cpu: Duration
+    var userCPU: Duration
+    var systemCPU: Duration
     var peakMemoryBytes: Int
 
     /// The exit code; nil where a signal ended it.

@@ -188,11 +188,13 @@ final class Zygote {
             return fork.hasStarted(pid, parent: parent, uid: interpreter.directory.uid ?? getuid())
         }
         if let status = fields["status"]?.integer.flatMap(Int32.init(exactly:)) {
-            let cpu = max(0, fields["cpu_us"]?.integer ?? 0)
+            let user = max(0, fields["user_us"]?.integer ?? 0)
+            let system = max(0, fields["system_us"]?.integer ?? 0)
             let peak = min(max(0, fields["peak_kb"]?.integer ?? 0), 1 << 40)
-            guard fork.hasEnded(Exit(status: status, cpu: .microseconds(cpu), peakMemoryBytes: peak << 10)) else {
-                return false
-            }
+            let exit = Exit(
+                status: status, userCPU: .microseconds(user), systemCPU: .microseconds(system),
+                peakMemoryBytes: peak << 10)
+            guard fork.hasEnded(exit) else { return false }
             interpreter.cell.clear(directory: "\(directory)/\(fork.folder)")
         } else {
             guard fork.hasFailed() else { return false }

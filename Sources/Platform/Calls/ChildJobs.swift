@@ -72,7 +72,7 @@ public struct ChildJob: Sendable {
     }
 
     /// User and system time, without what it has called in turn.
-    public var cpu: Duration { outcome.cpu }
+    public var cpu: Duration { outcome.usage.cpu }
 
     /// About how much it holds.
     var bytes: Int {
@@ -98,7 +98,7 @@ public struct ChildJob: Sendable {
         return FinishedChild(
             id: id, parent: parent, service: request.service, serviceID: service?.id ?? 0,
             version: service?.version ?? 0, verb: request.verb, wall: wall, began: began, ended: ended,
-            status: outcome.status, cpu: outcome.cpu, peakMemoryBytes: outcome.peakMemoryBytes,
+            status: outcome.status, cpu: outcome.usage.cpu, peakMemoryBytes: outcome.usage.peakMemoryBytes,
             payload: keepsContents ? try key.seal(payload.bytes, label: JobResponses.payloadLabel(id)) : [],
             summary: try key.seal(
                 JobSummary(resource: request.resource).bytes, label: JobResponses.summaryLabel(id)),

@@ -10,8 +10,7 @@ struct EventedRun {
     private let log: @Sendable (LogLine) -> Void
     /// Its request is what the scripts before the service have made of it.
     private var call: ScriptCall
-    private var cpu = Duration.zero
-    private var peakMemoryBytes = 0
+    private var usage = AttemptUsage()
     /// What went wrong first: the job's error, even where a later script answers in its place.
     private var failure: ScriptFailure?
 
@@ -184,12 +183,11 @@ struct EventedRun {
         limits.wall = max(.zero, min(limits.wall, clock.now.duration(to: call.deadline)))
         let attempt = ScriptAttempt(
             language: script.language, name: name, source: script.source, event: event,
-            platform: PlatformView.json(of: call, platform.settings), limits: limits)
+            platform: PlatformView.json(of: call, platform.settings), limits: limits, tenant: call.caller.tenant.id)
         let started = clock.now
         let report = await LookedUpRun(platform: platform, call: call, log: log).report(of: attempt)
-        cpu += report.cpu
-        peakMemoryBytes = max(peakMemoryBytes, report.peakMemoryBytes)
-        ScriptMetrics.ran(script.language, run: started.duration(to: clock.now), cpu: report.cpu)
+        usage += report.usage
+        ScriptMetrics.ran(script.language, run: started.duration(to: clock.now), cpu: report.usage.cpu)
         return report
     }
 
@@ -213,7 +211,7 @@ struct EventedRun {
         }
         return ScriptOutcome(
             status: failure?.status ?? .succeeded,
-            outcome: JobOutcome(response: response, error: failure?.json ?? .null), cpu: cpu,
-            peakMemoryBytes: peakMemoryBytes, isLost: failure?.isLost ?? false)
+            outcome: JobOutcome(response: response, error: failure?.json ?? .null), usage: usage,
+            isLost: failure?.isLost ?? false)
     }
 }

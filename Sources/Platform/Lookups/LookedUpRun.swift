@@ -58,7 +58,7 @@ struct LookedUpRun {
     }
 
     private static func ended(_ ending: AttemptReport.Ending) -> AttemptReport {
-        AttemptReport(ending: ending, cpu: .zero, peakMemoryBytes: 0, wall: .zero, logTruncated: false)
+        AttemptReport(ending: ending)
     }
 }
 

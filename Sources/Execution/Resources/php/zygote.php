@@ -74,9 +74,11 @@ namespace Harness {
             // What is left of its group, while the number is still its own.
             posix_kill(-$pid, SIGKILL);
             pcntl_waitpid($pid, $status, 0, $usage);
-            $cpu = ($usage['ru_utime.tv_sec'] + $usage['ru_stime.tv_sec']) * 1_000_000
-                + $usage['ru_utime.tv_usec'] + $usage['ru_stime.tv_usec'];
-            tell(['job' => $jobs[$pid], 'status' => $status, 'cpu_us' => $cpu, 'peak_kb' => $usage['ru_maxrss']]);
+            $time = fn (string $kind) => $usage["ru_$kind.tv_sec"] * 1_000_000 + $usage["ru_$kind.tv_usec"];
+            tell([
+                'job' => $jobs[$pid], 'status' => $status, 'user_us' => $time('utime'), 'system_us' => $time('stime'),
+                'peak_kb' => $usage['ru_maxrss'],
+            ]);
             unset($jobs[$pid]);
         }
     }

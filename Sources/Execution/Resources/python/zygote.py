@@ -74,8 +74,8 @@ def main():
             except OSError:
                 pass
             _, status, usage = os.wait4(pid, 0)
-            cpu = int(round((usage.ru_utime + usage.ru_stime) * 1e6))
-            tell(job=jobs.pop(pid), status=status, cpu_us=cpu, peak_kb=usage.ru_maxrss)
+            tell(job=jobs.pop(pid), status=status, user_us=int(round(usage.ru_utime * 1e6)),
+                 system_us=int(round(usage.ru_stime * 1e6)), peak_kb=usage.ru_maxrss)
 
     socket.socket, socket.getaddrinfo = Unconnected, refuse
     warm_up()

@@ -99,9 +99,8 @@ public struct ScriptOutcome: Sendable {
     public var status: JobStatus
     /// The response as it is sent, and the job's `error`.
     public var outcome: JobOutcome
-    /// User and system time, nested calls not included.
-    public var cpu: Duration
-    public var peakMemoryBytes: Int
+    /// Nested calls not included.
+    public var usage: AttemptUsage
     /// Whether our own machinery failed, so that the attempt may be repeated.
     public var isLost: Bool
     /// The calls of scripts that its scripts made; those of a nested call are its job's.
@@ -115,8 +114,7 @@ extension ScriptOutcome {
         error.context.append(("job_id", .string(job.description)))
         status = .failed
         outcome = JobOutcome(response: .error(error), error: JobOutcome.error(error))
-        cpu = .zero
-        peakMemoryBytes = 0
+        usage = AttemptUsage()
         isLost = error.status == 503
     }
 }
