@@ -42,7 +42,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
     name: "scriptorium",
     products: [
-        .executable(name: "scriptorium", targets: ["scriptorium"])
+        .executable(name: "scriptorium", targets: ["scriptorium"]),
+        // Loaded by the interpreters that fork for each script.
+        .library(name: "sandbox", type: .dynamic, targets: ["CSandboxLibrary"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -64,7 +66,12 @@ let package = Package(
         .systemLibrary(
             name: "CLibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CHost", dependencies: ["CLibCurl"]),
-        .executableTarget(name: "cell"),
+        .target(name: "CSandbox"),
+        .target(
+            name: "CSandboxLibrary", dependencies: ["CSandbox"],
+            // It holds C alone, and must not bring Swift's runtime into an interpreter.
+            linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib", "-Xlinker", "--gc-sections"])]),
+        .executableTarget(name: "cell", dependencies: ["CSandbox"]),
         room("Core", [.crypto, .cryptoExtras]),
         room("Telemetry", ["Core", .coreMetrics, .logging]),
         room("Database", ["CHost", "CLibPQ", "Core", .crypto, .logging, .metrics, .serviceLifecycle]),

@@ -5,6 +5,8 @@ public struct ExecutionError: Error, CustomStringConvertible {
     public enum Code: Sendable, Hashable {
         /// The program `cell` is missing or can not be started.
         case cell
+        /// No sandbox can be had, and none was not allowed.
+        case sandbox
         /// The run directory can not be made or written.
         case runDirectory
         /// The system has refused something, such as another descriptor.

@@ -1,3 +1,4 @@
+import Core
 import Glibc
 
 /// How scripts are run on this machine.
@@ -12,7 +13,7 @@ public struct ExecutionOptions: Sendable {
     /// Where the run directory is made, which holds the harnesses and the scripts' working directories; nil stands for
     /// `/tmp`. The scripts' user must be able to reach it.
     public var runDirectory: String?
-    /// The user and group that scripts run as where this program is root; otherwise they run as this program's own.
+    /// The first of 4096 users and groups that scripts run as where this program is root; otherwise they run as its own.
     public var scriptUID: UInt32?
     /// Zygotes of each language that forks, at least 1.
     public var zygotes: Int
@@ -21,14 +22,21 @@ public struct ExecutionOptions: Sendable {
     /// Node.js processes that are started ahead, at least 1.
     public var parked: Int
 
-    /// The user that scripts run as where nothing else is said. It needs no entry in `/etc/passwd`.
+    /// The best sandbox that is tried.
+    public var mostTier: SandboxTier
+    /// Whether scripts run where no sandbox can be had.
+    public var allowsNoSandbox: Bool
+    /// The directory of the packages that scripts can import (see README); nil where there are none.
+    public var packages: String?
+
+    /// The first of the scripts' users where nothing else is said. They need no entry in `/etc/passwd`.
     public static let defaultScriptUID: UInt32 = 61184
 
     public init(
         cellPath: String? = nil, nodePath: String? = nil, phpPath: String? = nil, python2Path: String? = nil,
         python3Path: String? = nil,
         runDirectory: String? = nil, scriptUID: UInt32? = nil, zygotes: Int? = nil, forksPerZygote: Int = 10_000,
-        parked: Int? = nil
+        parked: Int? = nil, mostTier: SandboxTier = .a, allowsNoSandbox: Bool = false, packages: String? = nil
     ) {
         let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         self.cellPath = cellPath
@@ -41,5 +49,8 @@ public struct ExecutionOptions: Sendable {
         self.zygotes = max(1, zygotes ?? cores)
         self.forksPerZygote = max(1, forksPerZygote)
         self.parked = max(1, parked ?? max(2, cores))
+        self.mostTier = mostTier
+        self.allowsNoSandbox = allowsNoSandbox
+        self.packages = packages
     }
 }

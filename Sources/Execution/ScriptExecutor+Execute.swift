@@ -11,7 +11,8 @@ extension ScriptExecutor {
             ("name", .string(attempt.name)), ("source", .string(attempt.source)), ("event", attempt.event),
             ("platform", attempt.platform),
         ])
-        let run = await Run(frame: FrameType.job.frame(job.text), limits: attempt.limits, log: host.log)
+        let run = await Run(
+            frame: FrameType.job.frame(job.text), limits: attempt.limits, tenant: attempt.tenant, log: host.log)
         await follow(run, attempt.language, isScript: true, limits: attempt.limits, host: host)
         return await run.end().report
     }
@@ -83,7 +84,10 @@ extension Run.Ended {
         switch outcome {
         case .result(let payload):
             do throws(JSONError) {
-                return .result(try ScriptResult(payload: payload))
+                let result = try ScriptResult(payload: payload)
+                // A script that copes with it has not failed.
+                if result.error != nil, let key = exit?.limit { return .limit(limits.hit(key)) }
+                return .result(result)
             } catch  where error.code == .tooDeep {
                 let message = "The result can not be written as JSON: it is \(error)"
                 return .result(ScriptResult(error: ScriptError(kind: .result, message: message)))
@@ -96,6 +100,7 @@ extension Run.Ended {
         case .lost(let why): return .lost(why)
         case .gone:
             guard let exit else { return .lost("the process ended and nobody told how") }
+            if let key = exit.limitThatEnded { return .limit(limits.hit(key)) }
             if let signal = exit.signal { return .crashed(signal: signal, lastErrorLine: lastErrorLine) }
             return .exited(code: exit.code ?? 0, lastErrorLine: lastErrorLine)
         }

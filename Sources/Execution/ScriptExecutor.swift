@@ -12,6 +12,7 @@ public final class ScriptExecutor: Service, Sendable {
     private let logger: Logger
     private let staff: Staff
     private let working = Mutex<[ScriptLanguage]>([])
+    private let contained = Mutex<(tier: SandboxTier, notes: [String])>((.none, []))
 
     public init(_ options: ExecutionOptions, logger: Logger) {
         self.options = options
@@ -41,8 +42,11 @@ public final class ScriptExecutor: Service, Sendable {
     /// The languages that work here; none before they were tried.
     public var languages: [ScriptLanguage] { working.withLock { $0 } }
 
-    /// How well scripts are contained here.
-    public var tier: SandboxTier { .none }
+    /// How well scripts are contained here; `none` before ``whenReady()`` returns.
+    public var tier: SandboxTier { contained.withLock { $0.tier } }
+
+    /// Why it is not better contained, a sentence each; nothing before ``whenReady()`` returns.
+    public var sandboxNotes: [String] { contained.withLock { $0.notes } }
 
     /// Ends every script at `end`, also where this program stands still by then, unless this is called again before. What
     /// was running is `.lost` then, and nothing is begun until the next call. Without a first call scripts run under no
@@ -70,6 +74,8 @@ public final class ScriptExecutor: Service, Sendable {
         await household.open()
         if !Task.isCancelled {
             let reports = await household.reports
+            let (tier, notes) = await (household.tier, household.notes)
+            contained.withLock { $0 = (tier, notes) }
             working.withLock { $0 = reports.filter { $0.problem == nil }.map(\.language) }
             await staff.begin(household)
             await household.keep()

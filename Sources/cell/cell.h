@@ -1,44 +1,40 @@
 #pragma once
-#include <stdbool.h>
+#include <sandbox.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-/// `uid` of a process that keeps cell's own user.
-#define SAME_USER UINT32_MAX
-
 enum { MAX_WORDS = 64 };
+
+/// What is started.
+enum kind {
+    /// A program that runs one script.
+    PROGRAM,
+    /// A program that forks itself for each script.
+    ZYGOTE,
+    /// Nothing: whether the sandbox can be built.
+    PROBE,
+};
+
+/// How this cell's processes are held.
+struct tier {
+    enum sandbox_tier tier;
+    /// The first of the scripts' users, or SAME_USER.
+    uint32_t user;
+    /// An empty directory.
+    const char *workshop;
+};
 
 /// What the worker wants to be started. All texts live in the message that it came in.
 struct order {
     uint32_t id;
-    uint32_t uid;
-    /// Whether it is a zygote: the rules of a Landlock domain stay open as its descriptor 4, for its children.
-    bool forks;
-    const char *directory;
+    enum kind kind;
     char *arguments[MAX_WORDS + 1];
     char *environment[MAX_WORDS + 1];
-    /// What become its descriptors 3, 1 and 2.
-    int fds[3];
+    struct sandbox_bind binds[MAX_WORDS];
+    size_t bind_count;
+    /// What become its descriptors 3, 1 and 2, and the control socket of its init.
+    int fds[4];
 };
 
 /// Turns a fresh fork into the ordered program. It ends with status 127 and a line on standard error where it can not.
-_Noreturn void become(const struct order *order, pid_t cell);
-
-/// The rules of a domain that no signal and no tracing leaves; a descriptor, or -1 where the kernel has no such thing.
-int make_domain_rules(void);
-
-/// Puts the calling process into a new domain.
-bool enter_domain(int rules);
-
-/// Takes the system calls that reach into other processes from the calling process and all that it starts.
-bool filter_system_calls(void);
-
-/// Opens a directory that its owner, the calling user, may have closed to itself. Follows no link. -1 where that fails.
-int open_own_directory(int at, const char *name);
-
-/// Removes everything in the directory `top`, as the calling user, with a fixed number of descriptors and without
-/// following a link, however deep the tree is.
-void empty_directory(int top);
-
-/// Kills every child that `is_ours` does not know: what a dead script left behind is inherited by cell.
-void kill_orphans(bool (*is_ours)(pid_t));
+_Noreturn void become(const struct order *order, const struct tier *tier);

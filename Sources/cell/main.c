@@ -1,31 +1,30 @@
-// cell: starts the interpreters, reaps them, and leaves nothing behind.
+// cell: starts the interpreters in their sandboxes, reaps them, and leaves nothing behind.
 //
 // The worker has many threads and must not fork; it starts this small single-threaded program once, and orders
 // processes from it. One launcher for all, and not one for each process as first designed, because then somebody
-// reaps and accounts, inherits what a script orphans, and outlives the worker long enough to end everything.
+// reaps and accounts, and outlives the worker long enough to end everything.
 //
-//     cell RUN-DIRECTORY          with a SOCK_SEQPACKET socket to the worker as descriptor 3
+//     cell RUN-DIRECTORY TIER USER     with a SOCK_SEQPACKET socket to the worker as descriptor 3; TIER is the number of an
+//                                      enum sandbox_tier, USER the first of the scripts' user ids or -
 //
 // Packets, in the machine's byte order; a text ends with NUL:
-//     worker to cell   'S' u32 id, u32 uid, u32 forks, u32 argc, u32 envc, directory, arguments, environment; 3
-//                          descriptors that become 3, 1 and 2 of the process                 start
-//                      'K' u32 id                                                            kill it and its group
-//                      'C' name                              kill orphans, remove this directory of the run directory,
-//                                                            or one in it, where a name is given
+//     worker to cell   'S' u32 id, u32 kind, u32 argc, u32 envc, u32 bindc, arguments, environment, a source and a target
+//                          for each bind; 4 descriptors that become 3, 1 and 2 of the process, and its init's control
+//                                                                                            start
+//                      'K' u32 id                                                            kill it
 //                      'L' u32 id (0), u32 milliseconds      end all scripts unless this comes again within that time
 //     cell to worker   'P' u32 id, u32 pid                                                   started
 //                      'F' u32 id, u32 errno                                                 could not be started
 //                      'X' u32 id, u32 wait status, u64 user µs, u64 system µs, u64 peak KiB  ended and reaped
 //                      'L' u32 0, u32 0                      the time was over: what had been started is being ended
-// A process whose parent ended belongs to nobody, also while its script still runs: it is killed at the next 'C' or
-// death. When the socket ends, cell kills all that it started or inherited, removes the run directory, and exits.
+// When the socket ends, cell kills all that it started, removes the run directory, and exits. A process's own namespace
+// dies with it; without namespaces a script can start no others.
 #define _GNU_SOURCE
 #include "cell.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,19 +34,19 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { WORKER = 3, SIGNALS = 4, RUN_DIRECTORY = 5, LEASE = 6, MAX_PACKET = 65536 };
+enum { WORKER = 3, SIGNALS = 4, RUN_DIRECTORY = 5, LEASE = 6, MAX_PACKET = 65536, MOST_FDS = 4 };
 
-/// A process of ours: one that was ordered, or one that empties the directory `removes`.
+static struct tier tier;
+
+/// A process of ours.
 struct child {
     pid_t pid;
     uint32_t id;
-    char removes[64];
 };
 
 static struct child *children;
@@ -56,12 +55,6 @@ static size_t count, capacity;
 _Noreturn static void die(const char *what) {
     dprintf(2, "cell: %s: %s\n", what, strerror(errno));
     exit(1);
-}
-
-static bool is_ours(pid_t pid) {
-    for (size_t index = 0; index < count; index++)
-        if (children[index].pid == pid) return true;
-    return false;
 }
 
 static void remember(struct child child) {
@@ -83,14 +76,12 @@ static void kill_with_group(pid_t pid) {
 static bool has_lapsed;
 
 /// The worker has said nothing for too long: it stands still, or can not speak for its jobs, which another may take over
-/// soon. What is left of a script after its zygote comes to us and is killed then.
+/// soon.
 static void lapse(void) {
     uint64_t times;
     if (read(LEASE, &times, sizeof times) < 0) return; // renewed at the last moment
     has_lapsed = true;
-    for (size_t index = 0; index < count; index++)
-        if (!children[index].removes[0]) kill_with_group(children[index].pid);
-    kill_orphans(is_ours);
+    for (size_t index = 0; index < count; index++) kill_with_group(children[index].pid);
 }
 
 /// Sends a packet. A worker that stands still does not keep us from ending its scripts.
@@ -101,7 +92,6 @@ static void deliver(const void *bytes, size_t length) {
         struct pollfd watched[] = {{.fd = WORKER, .events = POLLOUT}, {.fd = LEASE, .events = POLLIN}};
         poll(watched, 2, 50);
         if (watched[1].revents) lapse();
-        kill_orphans(is_ours);
     }
 }
 
@@ -128,67 +118,33 @@ static bool read_order(char *bytes, size_t length, struct order *order) {
     uint32_t words[5];
     if (length < 1 + sizeof words || bytes[length - 1] != 0) return false;
     memcpy(words, bytes + 1, sizeof words);
-    uint32_t argc = words[3], envc = words[4];
-    if (argc == 0 || argc > MAX_WORDS || envc > MAX_WORDS) return false;
+    uint32_t argc = words[2], envc = words[3], bindc = words[4];
+    if (words[1] > PROBE || argc > MAX_WORDS || envc > MAX_WORDS || bindc > MAX_WORDS) return false;
+    if ((argc == 0) != (words[1] == PROBE)) return false;
     char *next = bytes + 1 + sizeof words, *end = bytes + length;
     order->id = words[0];
-    order->uid = words[1];
-    order->forks = words[2];
-    for (uint32_t index = 0; index <= argc + envc; index++, next += strlen(next) + 1) {
+    order->kind = (enum kind)words[1];
+    order->bind_count = bindc;
+    for (uint32_t index = 0; index < argc + envc + 2 * bindc; index++, next += strlen(next) + 1) {
         if (next >= end) return false;
-        if (index == 0) order->directory = next;
-        else if (index <= argc) order->arguments[index - 1] = next;
-        else order->environment[index - argc - 1] = next;
+        if (index < argc) order->arguments[index] = next;
+        else if (index < argc + envc) order->environment[index - argc] = next;
+        else if ((index - argc - envc) % 2 == 0) order->binds[(index - argc - envc) / 2].source = next;
+        else order->binds[(index - argc - envc) / 2].target = next;
     }
     order->arguments[argc] = order->environment[envc] = NULL;
     return true;
 }
 
 static void start(const struct order *order) {
-    pid_t cell = getpid();
-    pid_t pid = fork();
-    if (pid == 0) become(order, cell);
+    pid_t pid = sandbox_fork(tier.tier, tier.user);
+    if (pid == 0) become(order, &tier);
     if (pid < 0) {
         tell_number('F', order->id, (uint32_t)errno);
         return;
     }
     remember((struct child){.pid = pid, .id = order->id});
     tell_number('P', order->id, (uint32_t)pid);
-}
-
-/// Empties a directory of the run directory as its owner, who may have filled it with anything and may be at it still.
-static pid_t start_emptying(const char *name) {
-    pid_t pid = fork();
-    if (pid != 0) return pid;
-    alarm(60);
-    struct stat about;
-    int place = openat(RUN_DIRECTORY, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (place < 0 || fstat(place, &about) != 0) _exit(1);
-    if (about.st_uid != geteuid() && (setgroups(0, NULL) != 0
-            || setresgid(about.st_gid, about.st_gid, about.st_gid) != 0
-            || setresuid(about.st_uid, about.st_uid, about.st_uid) != 0))
-        _exit(1);
-    // Not by its name: a script could have put something else there meanwhile, though nothing that is not its user's.
-    char link[32];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", place);
-    if (chmod(link, 0700) != 0) _exit(1);
-    int top = openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (top < 0) _exit(1);
-    empty_directory(top);
-    _exit(0);
-}
-
-static void clear(const char *name) {
-    kill_orphans(is_ours);
-    if (!*name || unlinkat(RUN_DIRECTORY, name, AT_REMOVEDIR) == 0) return;
-    // A script may have put something else in the place of its directory.
-    if (errno == ENOTDIR) unlinkat(RUN_DIRECTORY, name, 0);
-    else if (errno == ENOTEMPTY) {
-        struct child remover = {.pid = start_emptying(name)};
-        if (remover.pid < 0) return;
-        snprintf(remover.removes, sizeof remover.removes, "%s", name);
-        remember(remover);
-    }
 }
 
 static uint64_t microseconds(struct timeval time) {
@@ -201,16 +157,12 @@ static void reap(void) {
         pid_t pid = ended.si_pid;
         struct rusage usage;
         int status = 0;
-        if (is_ours(pid)) kill(-pid, SIGKILL);
+        kill(-pid, SIGKILL);
         if (wait4(pid, &status, 0, &usage) != pid) continue;
         for (size_t index = 0; index < count; index++) {
             if (children[index].pid != pid) continue;
             struct child child = children[index];
             children[index] = children[--count];
-            if (child.removes[0]) {
-                unlinkat(RUN_DIRECTORY, child.removes, AT_REMOVEDIR);
-                break;
-            }
             char packet[33] = {'X'};
             uint32_t word = (uint32_t)status;
             uint64_t amounts[3] = {
@@ -222,7 +174,6 @@ static void reap(void) {
             break;
         }
     }
-    kill_orphans(is_ours);
 }
 
 /// The worker's word that the scripts are still its own; nothing ends before the first one. The clock runs on while the
@@ -237,7 +188,7 @@ static void renew_lease(uint32_t milliseconds) {
 static bool obey(void) {
     static char bytes[MAX_PACKET];
     union {
-        char room[CMSG_SPACE(3 * sizeof(int))];
+        char room[CMSG_SPACE(MOST_FDS * sizeof(int))];
         struct cmsghdr align;
     } control;
     struct iovec data = {.iov_base = bytes, .iov_len = sizeof bytes};
@@ -258,12 +209,12 @@ static bool obey(void) {
     if (length >= 5) memcpy(&id, bytes + 1, 4);
     switch (bytes[0]) {
     case 'S':
-        if (arrived == 3 && !(message.msg_flags & MSG_TRUNC) && read_order(bytes, (size_t)length, &order)) start(&order);
+        if (arrived == MOST_FDS && !(message.msg_flags & MSG_TRUNC) && read_order(bytes, (size_t)length, &order)) start(&order);
         else tell_number('F', id, EINVAL);
         break;
     case 'K':
         for (size_t index = 0; index < count; index++)
-            if (children[index].id == id && !children[index].removes[0]) kill_with_group(children[index].pid);
+            if (children[index].id == id) kill_with_group(children[index].pid);
         break;
     case 'L':
         if (length == 9) {
@@ -272,25 +223,15 @@ static bool obey(void) {
             renew_lease(milliseconds);
         }
         break;
-    case 'C':
-        if (length > 1 && bytes[length - 1] == 0 && bytes[1] != '/' && !strstr(bytes + 1, "..")) clear(bytes + 1);
-        break;
     }
     for (size_t index = 0; index < arrived; index++) close(order.fds[index]);
     return true;
 }
 
-static bool nobody_is_ours(pid_t pid) {
-    (void)pid;
-    return false;
-}
-
-/// Ends every process that was started or inherited. What a killed process leaves is inherited in turn, so it is done
-/// until there is none, for ten seconds at most.
+/// Ends every process that was started, for ten seconds at most.
 static void end_all(void) {
     for (size_t index = 0; index < count; index++) kill_with_group(children[index].pid);
     for (int round = 0; round < 2000; round++) {
-        kill_orphans(nobody_is_ours);
         pid_t pid;
         while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {}
         if (pid < 0 && errno == ECHILD) return;
@@ -304,16 +245,30 @@ static void remove_run_directory(const char *path) {
     for (struct dirent *entry; (entry = readdir(entries));) {
         const char *name = entry->d_name;
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || unlinkat(RUN_DIRECTORY, name, 0) == 0) continue;
-        pid_t remover = start_emptying(name);
-        if (remover > 0) waitpid(remover, NULL, 0);
         unlinkat(RUN_DIRECTORY, name, AT_REMOVEDIR);
     }
     closedir(entries);
     rmdir(path);
 }
 
+/// Reads the tier and the user; false where they are none.
+static bool read_tier(char **arguments) {
+    static char workshop[4096];
+    char *end;
+    unsigned long number = strtoul(arguments[2], &end, 10);
+    if (*end || number > SANDBOX_A) return false;
+    tier.tier = (enum sandbox_tier)number;
+    tier.user = SAME_USER;
+    if (strcmp(arguments[3], "-") != 0) {
+        tier.user = (uint32_t)strtoul(arguments[3], &end, 10);
+        if (*end) return false;
+    }
+    tier.workshop = workshop;
+    return snprintf(workshop, sizeof workshop, "%s/root", arguments[1]) < (int)sizeof workshop;
+}
+
 int main(int argc, char **argv) {
-    if (argc != 2) {
+    if (argc != 4 || !read_tier(argv)) {
         dprintf(2, "cell is started by scriptorium and is of no use alone\n");
         return 2;
     }

@@ -9,12 +9,12 @@ public struct ScriptAttempt: Sendable {
     /// The `platform` object without its functions: `config` and `session`.
     public var platform: JSONText
     public var limits: AttemptLimits
-    /// Whose script it is; nil where it is nobody's, as in a trial.
-    public var tenant: TenantID?
+    /// The name of the tenant whose script it is; nil where it is nobody's, as in a trial.
+    public var tenant: String?
 
     public init(
         language: ScriptLanguage, name: String, source: String, event: JSONText, platform: JSONText,
-        limits: AttemptLimits, tenant: TenantID? = nil
+        limits: AttemptLimits, tenant: String? = nil
     ) {
         self.language = language
         self.name = name

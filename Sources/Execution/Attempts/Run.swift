@@ -17,6 +17,7 @@ final class Run {
     /// How it went, the result not yet read.
     struct Ended {
         var outcome: Outcome
+        var limits: AttemptLimits
         var exit: Exit?
         var usage: AttemptUsage
         var lastErrorLine: String?
@@ -50,7 +51,9 @@ final class Run {
     nonisolated let requests: AsyncStream<Request>
     private let requested: AsyncStream<Request>.Continuation
     private let frame: [UInt8]
-    private let limits: AttemptLimits
+    let limits: AttemptLimits
+    /// Whose script it is, as its packages are named; nil where it is nobody's.
+    let tenant: String?
     private let log: @Sendable (LogLine) -> Void
 
     private var process: (any ScriptProcess)?
@@ -74,9 +77,10 @@ final class Run {
     /// - Parameters:
     ///   - frame: what the harness is sent.
     ///   - log: is called on the poll thread and must not block.
-    init(frame: [UInt8], limits: AttemptLimits, log: @escaping @Sendable (LogLine) -> Void) {
+    init(frame: [UInt8], limits: AttemptLimits, tenant: String? = nil, log: @escaping @Sendable (LogLine) -> Void) {
         self.frame = frame
         self.limits = limits
+        self.tenant = tenant
         self.log = log
         budget = LogBudget(bytes: limits.logBytes)
         (requests, requested) = AsyncStream.makeStream()
@@ -85,15 +89,15 @@ final class Run {
     var resultLimit: Int { limits.responseBytes + Self.resultSlack }
 
     /// Hands the script over.
-    /// - Parameter cpuBefore: what the process has used for starting, which is not the script's.
-    func begin(on process: any ScriptProcess, _ channels: ScriptChannels, cpuBefore: Duration = .zero) {
+    /// - Parameter usedBefore: what the process has used for starting, which is not the script's.
+    func begin(on process: any ScriptProcess, _ channels: ScriptChannels, usedBefore: Duration = .zero) {
         guard outcome == nil else {
             channels.close()
             return process.kill()
         }
         self.process = process
         self.channels = channels
-        self.cpuBefore = cpuBefore
+        cpuBefore = usedBefore
         begun = PollExecutor.now
         channels.frames.onInput = { [weak self] in self?.receive($0) }
         channels.frames.onSent = { [weak self] in self?.adjustPace() }
@@ -116,11 +120,21 @@ final class Run {
 
     func cancel() { decide(.cancelled) }
 
+    /// The script has used too much of something.
+    func exceed(_ hit: LimitHit) { decide(.limit(hit)) }
+
     /// The process could not be had, or whoever was to tell of its end is gone.
     func lose(_ why: String) {
         decide(.lost(why))
         hasProcessEnded = true
         finish()
+    }
+
+    /// Its process was killed from outside; nobody has seen it end.
+    func processGone(_ exit: Exit) {
+        guard ended == nil, !hasProcessEnded else { return }
+        self.exit = exit
+        lose("the process that ran the script was ended")
     }
 
     func processEnded(_ exit: Exit) {
@@ -248,7 +262,8 @@ final class Run {
         }
         if begun != 0 { usage.wall = .nanoseconds(Int64(PollExecutor.now - begun)) }
         let ended = Ended(
-            outcome: outcome, exit: exit, usage: usage, lastErrorLine: lastWords.text, logTruncated: budget.isCut)
+            outcome: outcome, limits: limits, exit: exit, usage: usage, lastErrorLine: lastWords.text,
+            logTruncated: budget.isCut)
         self.ended = ended
         process = nil
         channels = nil

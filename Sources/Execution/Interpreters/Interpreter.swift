@@ -9,32 +9,48 @@ struct Interpreter {
     let cell: Cell
     let directory: RunDirectory
 
-    /// Starts the program with its harness; the working directory goes with the process.
+    var sandbox: Sandbox { cell.sandbox }
+
+    /// The channels of a process, its ends.
+    struct Ends {
+        /// Descriptor 3 of the process, its standard output, and its standard error.
+        var frames: Descriptor
+        var output: Descriptor
+        var error: Descriptor
+        /// The control socket of its init; a zygote has none.
+        var control: Descriptor?
+    }
+
+    /// Starts the program with its harness.
     /// - Parameter handler: is told of the start and the end, never before this call returns.
-    /// - Returns: the number by which ``Cell`` kills it, and its working directory's name in the run directory.
-    func startHarness(
-        control: Descriptor, output: Descriptor, error: Descriptor,
-        _ handler: @escaping @PollThread (Cell.Event) -> Void
-    ) throws(ExecutionError) -> (id: UInt32, directory: String) {
-        try start(
-            language.harnessOptions + [directory.harness(of: language)], control: control, output: output,
-            error: error, handler)
+    /// - Returns: the number by which ``Cell`` kills it.
+    func startHarness(_ ends: Ends, _ handler: @escaping @PollThread (Cell.Event) -> Void) -> UInt32 {
+        var arguments = language.harnessOptions + [directory.harness(of: language, in: sandbox)]
+        if !language.isParked { arguments += [directory.library(in: sandbox), "\(sandbox.tier.rank)"] }
+        return start(arguments, ends, handler)
     }
 
     /// Starts the program with any arguments.
     func start(
-        _ arguments: [String], control: Descriptor, output: Descriptor, error: Descriptor,
-        _ handler: @escaping @PollThread (Cell.Event) -> Void
-    ) throws(ExecutionError) -> (id: UInt32, directory: String) {
-        let name = try directory.makeWorkingDirectory()
-        let folder = "\(directory.path)/\(name)"
+        _ arguments: [String], _ ends: Ends, _ handler: @escaping @PollThread (Cell.Event) -> Void
+    ) -> UInt32 {
         let order = Cell.Order(
-            arguments: [path] + arguments, environment: language.environment(directory: folder), uid: directory.uid,
-            forks: !language.isParked, directory: folder, control: control, output: output, error: error)
-        let id = cell.start(order) { [cell] event in
-            if case .started = event {} else { cell.clear(directory: name) }
-            handler(event)
+            kind: ends.control == nil ? .zygote : .program, arguments: [path] + arguments,
+            environment: language.environment(of: path, in: sandbox), binds: binds, frames: ends.frames,
+            output: ends.output,
+            error: ends.error, control: ends.control ?? ends.error)
+        return cell.start(order, handler)
+    }
+
+    /// All that its processes see of this machine.
+    private var binds: [Cell.Bind] {
+        var binds =
+            (language.files(of: path)).map { Cell.Bind(source: $0, target: $0) } + directory.binds(for: language)
+        if let packages = sandbox.packages {
+            let own = "\(packages)/\(language.rawValue)"
+            binds.append(Cell.Bind(source: "\(own)/shared", target: "/packages/shared"))
+            binds.append(Cell.Bind(source: "\(own)/tenants", target: "/packages/tenants"))
         }
-        return (id, name)
+        return binds
     }
 }

@@ -68,16 +68,23 @@ extension ScriptLanguage {
         }
     }
 
+    /// Where the packages of the tenant and those for everybody are seen.
+    static let packageFolders = ["/packages/own", "/packages/shared"]
+
     /// Beside `PATH`, `LANG`, `HOME` and `TMPDIR`.
     var ownEnvironment: [String] {
         guard isParked else { return [] }
         // OpenSSL's configuration costs a start and is of no use without a network.
-        return ["OPENSSL_CONF=/dev/null", "NODE_PATH=\(libraryFolders.joined(separator: ":"))"]
+        return ["OPENSSL_CONF=/dev/null", "NODE_PATH=\((Self.packageFolders + libraryFolders).joined(separator: ":"))"]
     }
 
-    func environment(directory: String) -> [String] {
-        ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "HOME=\(directory)", "TMPDIR=\(directory)"]
-            + ownEnvironment
+    /// Without namespaces there is nothing to write to, and so no place for temporary files.
+    @PollThread
+    func environment(of path: String, in sandbox: Sandbox) -> [String] {
+        ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"]
+            // The loader finds them by itself only where there is a /proc.
+            + (Self.ownLibrary(of: path).map { ["LD_LIBRARY_PATH=\($0)"] } ?? [])
+            + (sandbox.hasNamespaces ? ["HOME=/tmp", "TMPDIR=/tmp"] : ["HOME=/"]) + ownEnvironment
     }
 
     /// The harness's file name in the run directory.

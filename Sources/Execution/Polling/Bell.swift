@@ -2,6 +2,8 @@
 @PollThread
 final class Bell {
     private var waiting: [Int: AsyncStream<Void>.Continuation] = [:]
+    /// How many wait now.
+    var count: Int { waiting.count }
     private var last = 0
 
     /// Wakes all who wait now.

@@ -5,16 +5,16 @@ import Glibc
 @PollThread
 final class PacketSocket {
     private let descriptor: Descriptor
-    private let onPacket: @PollThread ([UInt8]) -> Void
+    private let onPacket: @PollThread ([UInt8], [Descriptor]) -> Void
     private let onEnd: @PollThread () -> Void
     private var watch: Poller.Watch?
     private var unsent: [(bytes: [UInt8], descriptors: [Descriptor])] = []
 
     /// - Parameters:
-    ///   - onPacket: is told of every packet that arrives.
+    ///   - onPacket: is told of every packet that arrives, and of the descriptors that came with it.
     ///   - onEnd: is told once when the other side is gone, but not of our own ``close()``.
     init(
-        _ descriptor: Descriptor, onPacket: @escaping @PollThread ([UInt8]) -> Void,
+        _ descriptor: Descriptor, onPacket: @escaping @PollThread ([UInt8], [Descriptor]) -> Void,
         onEnd: @escaping @PollThread () -> Void
     ) {
         self.descriptor = descriptor
@@ -29,6 +29,9 @@ final class PacketSocket {
         unsent.append((bytes, descriptors))
         if unsent.count == 1 { sendWaiting() }
     }
+
+    /// Reads what has arrived and was not looked at yet.
+    func readRest() { receive() }
 
     func close() {
         if let watch { Poller.shared.end(watch) }
@@ -62,14 +65,14 @@ final class PacketSocket {
             var count: Int32 = 0
             let buffer = Poller.shared.buffer
             let received = host_receive(descriptor.number, buffer.baseAddress, buffer.count, &descriptors, &count)
-            for number in descriptors.prefix(Int(count)) { _ = Glibc.close(number) }
+            let arrived = descriptors.prefix(Int(count)).map(Descriptor.init)
             if received < 0, errno == EAGAIN { return }
             guard received > 0 else {
                 close()
                 onEnd()
                 return
             }
-            onPacket(Array(buffer[..<received]))
+            onPacket(Array(buffer[..<received]), arrived)
         }
     }
 }

@@ -15,19 +15,33 @@ final class Cell {
 
     /// What is to be started.
     struct Order {
-        /// The program's file and its arguments.
+        enum Kind: UInt32 {
+            /// A program that runs one script, in an init's hands.
+            case program
+            /// A program that forks itself for each script.
+            case zygote
+            /// No program: an init and a process that ends at once, where they can be had.
+            case probe
+        }
+
+        var kind: Kind
+        /// The program's file, as it is found in the sandbox, and its arguments.
         var arguments: [String]
         var environment: [String]
-        /// The user and group; nil stands for our own.
-        var uid: UInt32?
-        /// Whether it is a zygote, whose children each shut themselves off from all other processes.
-        var forks: Bool
-        /// The absolute path of the working directory.
-        var directory: String
+        /// What of this machine is seen in the sandbox.
+        var binds: [Bind]
         /// Descriptor 3 of the process, its standard output, and its standard error.
-        var control: Descriptor
+        var frames: Descriptor
         var output: Descriptor
         var error: Descriptor
+        /// The control socket of its init; a zygote has none.
+        var control: Descriptor
+    }
+
+    /// A file or directory of this machine, and where it is seen.
+    struct Bind: Hashable {
+        var source: String
+        var target: String
     }
 
     /// Whether the program is gone.
@@ -39,7 +53,8 @@ final class Cell {
     /// Is told when the lease has run out.
     var onLapse: @PollThread () -> Void = {}
 
-    private let pid: pid_t
+    let pid: pid_t
+    let sandbox: Sandbox
     private let pidfd: Descriptor
     private var watch: Poller.Watch?
     private var socket: PacketSocket?
@@ -48,10 +63,12 @@ final class Cell {
 
     /// Starts the program.
     /// - Throws: ``ExecutionError`` with code `cell`, or `system`.
-    init(path: String, runDirectory: String) throws(ExecutionError) {
+    init(path: String, runDirectory: String, _ sandbox: Sandbox) throws(ExecutionError) {
+        self.sandbox = sandbox
         let (ours, theirs) = try Descriptor.socketPair(SOCK_SEQPACKET)
         var pid: pid_t = 0
-        let error = host_spawn_cell(path, runDirectory, theirs.number, &pid)
+        let error = host_spawn_cell(
+            path, runDirectory, "\(sandbox.tier.rank)", sandbox.user.map { "\($0)" } ?? "-", theirs.number, &pid)
         guard error == 0 else { throw ExecutionError(.cell, "can not start \(path)", errno: error) }
         theirs.close()
         self.pid = pid
@@ -59,7 +76,7 @@ final class Cell {
         guard pidfd.isOpen else { throw ExecutionError(.system, "can not watch a process", errno: errno) }
         watch = Poller.shared.watch(pidfd, for: .readable) { [weak self] _ in self?.reap() }
         socket = PacketSocket(
-            ours, onPacket: { [weak self] in self?.receive($0) },
+            ours, onPacket: { [weak self] bytes, _ in self?.receive(bytes) },
             // Its end shows on the pidfd as well.
             onEnd: {})
     }
@@ -76,16 +93,20 @@ final class Cell {
         }
         var packet = Packet("S")
         packet.append(id)
-        packet.append(order.uid ?? .max)
-        packet.append(UInt32(order.forks ? 1 : 0))
+        packet.append(order.kind.rawValue)
         packet.append(UInt32(order.arguments.count))
         packet.append(UInt32(order.environment.count))
-        for text in [order.directory] + order.arguments + order.environment { packet.append(text) }
-        socket.send(packet.bytes, with: [order.control, order.output, order.error])
+        packet.append(UInt32(order.binds.count))
+        for text in order.arguments + order.environment { packet.append(text) }
+        for bind in order.binds {
+            packet.append(bind.source)
+            packet.append(bind.target)
+        }
+        socket.send(packet.bytes, with: [order.frames, order.output, order.error, order.control])
         return id
     }
 
-    /// Kills a process and its group.
+    /// Kills a process, and with it all that it has started.
     func kill(_ id: UInt32) {
         var packet = Packet("K")
         packet.append(id)
@@ -99,13 +120,6 @@ final class Cell {
         packet.append(UInt32(0))
         let (seconds, attoseconds) = max(.zero, time).components
         packet.append(UInt32(clamping: min(seconds, 1 << 20) * 1000 + attoseconds / 1_000_000_000_000_000))
-        socket?.send(packet.bytes)
-    }
-
-    /// Kills what ended processes have left behind, and removes a working directory, whatever it holds, where one is named.
-    func clear(directory: String = "") {
-        var packet = Packet("C")
-        packet.append(directory)
         socket?.send(packet.bytes)
     }
 
@@ -161,30 +175,5 @@ final class Cell {
             onLapse()
         default: break
         }
-    }
-}
-
-/// A packet's fields in the machine's byte order.
-private struct Packet {
-    private(set) var bytes: [UInt8]
-    private var position = 1
-
-    init(_ kind: Unicode.Scalar) { bytes = [UInt8(ascii: kind)] }
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-    var kind: UInt8? { bytes.first }
-
-    mutating func append(_ word: UInt32) { withUnsafeBytes(of: word) { bytes.append(contentsOf: $0) } }
-
-    mutating func append(_ text: String) {
-        bytes.append(contentsOf: text.utf8)
-        bytes.append(0)
-    }
-
-    mutating func take<Word: FixedWidthInteger>() -> Word? {
-        let size = MemoryLayout<Word>.size
-        guard position + size <= bytes.count else { return nil }
-        defer { position += size }
-        return bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: position, as: Word.self) }
     }
 }

@@ -7,6 +7,17 @@ struct Exit: Sendable, Equatable {
     var userCPU: Duration
     var systemCPU: Duration
     var peakMemoryBytes: Int
+    /// The quota that was used up when it ended, whether or not that was the reason.
+    var limit: String?
+
+    /// The quota whose end was the process's: by a signal that says so, or by any, where it was used up.
+    var limitThatEnded: String? {
+        switch signal {
+        case SIGXCPU: "cpu_seconds"
+        case SIGXFSZ: "tmp_bytes"
+        default: limit
+        }
+    }
 
     /// The exit code; nil where a signal ended it.
     var code: Int32? { status & 0x7F == 0 ? status >> 8 & 0xFF : nil }

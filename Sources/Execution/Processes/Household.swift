@@ -9,30 +9,22 @@ final class Household {
     private(set) var pools: [ScriptLanguage: any ProcessPool] = [:]
     private(set) var reports: [InterpreterReport] = []
 
+    /// How its processes are held.
+    var tier: SandboxTier { cell.sandbox.tier }
+    /// What each better tier lacks, and what this one has.
+    let notes: [String]
+
     private let options: ExecutionOptions
     private let logger: Logger
     private let directory: RunDirectory
-    private let cellPath: String
     private let cell: Cell
 
-    /// Makes the run directory and starts `cell`.
-    /// - Throws: ``ExecutionError``
-    init(_ options: ExecutionOptions, logger: Logger) throws(ExecutionError) {
+    /// Starts `cell` with the best sandbox that can be had here.
+    /// - Throws: ``ExecutionError``; with code `sandbox` where there is none.
+    init(_ options: ExecutionOptions, logger: Logger) async throws(ExecutionError) {
         self.options = options
         self.logger = logger
-        let uid = geteuid() == 0 ? options.scriptUID ?? ExecutionOptions.defaultScriptUID : nil
-        let path: String
-        if let configured = options.cellPath { path = configured } else { path = try Self.cellBesideUs() }
-        guard access(path, X_OK) == 0 else { throw ExecutionError(.cell, "can not run \(path)", errno: errno) }
-        cellPath = path
-        directory = try RunDirectory(in: options.runDirectory ?? "/tmp", uid: uid)
-        do throws(ExecutionError) {
-            cell = try Cell(path: path, runDirectory: directory.path)
-        } catch {
-            for language in ScriptLanguage.allCases { unlink(directory.harness(of: language)) }
-            rmdir(directory.path)
-            throw error
-        }
+        (cell, directory, notes) = try await SandboxSearch(options, logger: logger).find()
         cell.onLapse = { logger.error("the lease ran out: all processes that run scripts were ended") }
     }
 
@@ -72,13 +64,9 @@ final class Household {
     func close() async {
         pools = [:]
         await cell.close()
+        cell.sandbox.cgroups?.close()
         // A cell that was killed could not clear up; its processes died with it.
-        guard access(directory.path, F_OK) == 0 else { return }
-        do throws(ExecutionError) {
-            try await Cell(path: cellPath, runDirectory: directory.path).close()
-        } catch {
-            logger.warning("a run directory is left", metadata: ["path": "\(directory.path)", "reason": "\(error)"])
-        }
+        directory.remove()
     }
 
     private func open(_ language: ScriptLanguage) async -> (InterpreterReport, (any ProcessPool)?) {
@@ -95,20 +83,13 @@ final class Household {
         let pool: any ProcessPool =
             language.isParked
             ? ParkedPool(interpreter, logger: logger)
-            : ZygotePool(interpreter, forksPerZygote: options.forksPerZygote, logger: logger)
+            : ZygotePool(
+                interpreter, forksPerZygote: options.forksPerZygote, sparesPerZygote: language.isRare ? 1 : 2,
+                logger: logger)
         if let problem = await pool.warmUp(within: .seconds(20)) {
             report.problem = "\(interpreter.path) can not run scripts: \(problem)."
             return (report, nil)
         }
         return (report, pool)
-    }
-
-    private static func cellBesideUs() throws(ExecutionError) -> String {
-        guard let resolved = realpath("/proc/self/exe", nil) else {
-            throw ExecutionError(.cell, "can not find this program's own file", errno: errno)
-        }
-        defer { free(resolved) }
-        let path = String(cString: resolved)
-        return "\(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])/cell"
     }
 }

@@ -10,7 +10,7 @@ final class ParkedPool: ProcessPool {
     private let interpreter: Interpreter
     private let logger: Logger
     /// Those that start or are ready.
-    private var parked: [Parked] = []
+    private var parked: [Confined] = []
 
     init(_ interpreter: Interpreter, logger: Logger) {
         self.interpreter = interpreter
@@ -21,12 +21,12 @@ final class ParkedPool: ProcessPool {
         guard let index = parked.firstIndex(where: { $0.state == .ready }) else { return .noneFree }
         let process = parked.remove(at: index)
         bell.ring()
-        return process.start(run) ? .done : .processLost
+        return await process.start(run) ? .done : .processLost
     }
 
     func warmUp(within time: Duration) async -> String? {
         do throws(ExecutionError) {
-            let first = try Parked(interpreter, bell: bell)
+            let first = try park()
             let clock = ContinuousClock()
             let deadline = clock.now + time
             while first.state == .starting, clock.now < deadline, !Task.isCancelled {
@@ -59,10 +59,23 @@ final class ParkedPool: ProcessPool {
             } else if parked.contains(where: { $0.state == .ready }) {
                 backoff = Backoff()
             }
-            while parked.count < count, !Task.isCancelled, let next = try? Parked(interpreter, bell: bell) {
+            while parked.count < count, !Task.isCancelled, let next = try? park() {
                 parked.append(next)
             }
             await bell.wait(atMost: parked.count < count ? backoff.next() : .seconds(3600))
         }
+    }
+
+    /// Starts a process.
+    private func park() throws(ExecutionError) -> Confined {
+        let interpreter = interpreter
+        let process = try Confined(
+            interpreter.language, interpreter.sandbox, bell: bell, parent: { [pid = interpreter.cell.pid] in pid }
+        ) { ends in
+            // Its init tells of its end. Where there is none yet, the channels' end does.
+            _ = interpreter.startHarness(ends) { _ in }
+        }
+        StartMetrics.started(interpreter.language, "parked")
+        return process
     }
 }

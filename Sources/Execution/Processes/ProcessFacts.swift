@@ -9,23 +9,42 @@ struct ProcessFacts {
     /// Whether a signal or a tracer has stopped it.
     var isStopped: Bool
 
+    /// The process that a pidfd stands for, as this program numbers it; nil where it has ended.
+    static func number(of pidfd: Descriptor) -> pid_t? {
+        text(of: "/proc/self/fdinfo/\(pidfd.number)").flatMap { field("Pid", in: $0) }.flatMap { pid_t($0) }
+    }
+
+    /// What a process has in memory; nil where it is gone.
+    static func residentBytes(of pid: pid_t) -> Int? {
+        let pages = text(of: "/proc/\(pid)/statm")?.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+        return pages.map { $0 * sysconf(Int32(_SC_PAGESIZE)) }
+    }
+
     /// Nil where there is no such process.
     init?(of pid: pid_t) {
-        let file = Descriptor(open("/proc/\(pid)/status", O_RDONLY | O_CLOEXEC))
-        guard file.isOpen else { return nil }
-        let text = withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
-            // What is wanted stands in the first lines.
-            let count = read(file.number, buffer.baseAddress, buffer.count)
-            return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
-        }
-        func field(_ name: String) -> Substring? {
-            text.split(separator: "\n").first { $0.hasPrefix("\(name):\t") }?.dropFirst(name.utf8.count + 2)
-        }
-        guard let parent = field("PPid").flatMap({ pid_t($0) }),
-            let uid = field("Uid")?.split(separator: "\t").first.flatMap({ UInt32($0) }), let state = field("State")
+        // What is wanted stands in the first lines.
+        guard let text = Self.text(of: "/proc/\(pid)/status"),
+            let parent = Self.field("PPid", in: text).flatMap({ pid_t($0) }),
+            let uid = Self.field("Uid", in: text)?.split(separator: "\t").first.flatMap({ UInt32($0) }),
+            let state = Self.field("State", in: text)
         else { return nil }
         self.parent = parent
         self.uid = uid
         isStopped = state.first == "T" || state.first == "t"
+    }
+
+    /// The first bytes of a file, `most` of them; nil where it can not be read.
+    static func text(of path: String, most: Int = 4096) -> String? {
+        let file = Descriptor(open(path, O_RDONLY | O_CLOEXEC))
+        guard file.isOpen else { return nil }
+        return withUnsafeTemporaryAllocation(byteCount: most, alignment: 1) { buffer in
+            let count = read(file.number, buffer.baseAddress, buffer.count)
+            return count < 0 ? nil : String(decoding: buffer.prefix(count), as: UTF8.self)
+        }
+    }
+
+    /// What follows `name:` and a tab in a line.
+    static func field(_ name: String, in text: String) -> Substring? {
+        text.split(separator: "\n").first { $0.hasPrefix("\(name):\t") }?.dropFirst(name.utf8.count + 2)
     }
 }

@@ -1,4 +1,3 @@
-import CHost
 import Core
 import Glibc
 
@@ -8,23 +7,25 @@ final class Zygote {
     enum State {
         case starting
         case ready
-        /// It finishes its jobs and takes no more.
+        /// Its children finish, and it takes no more.
         case retired
         case ended
     }
 
     private(set) var state = State.starting
-    /// The jobs that run now.
-    var load: Int { jobs.count }
     /// What it wrote last on its standard error.
     private(set) var lastErrorLine: String?
     /// Why it was killed.
     private(set) var fault: String?
 
-    /// How long a zygote that is stopped may owe an answer.
+    /// How long a zygote that is stopped may owe a child.
     static let patience: Duration = .seconds(2)
     /// How long any zygote may: on a busy machine much is slow.
     static let longPatience: Duration = .seconds(15)
+    /// After so long it retires: what one child could learn of it is of no use to later ones.
+    static let longestLife: Duration = .seconds(3600)
+    /// When it has grown by so much it retires.
+    static let mostGrowth = 64 << 20
 
     private let interpreter: Interpreter
     private let bell: Bell
@@ -33,12 +34,12 @@ final class Zygote {
     private var errors: LogPipe?
     private var output: LogPipe?
     private var processID: UInt32 = 0
-    /// Its working directory in the run directory; each job has one in it.
-    private var directory = ""
     private var pid: pid_t?
-    private var jobs: [Int: Fork] = [:]
-    private var lastJob = 0
+    private var forks: [Int: Confined] = [:]
+    private var lastFork = 0
     private var watchdog: Poller.Timer?
+    private let begun = PollExecutor.now
+    private var firstSize = 0
 
     /// Starts one.
     /// - Parameters:
@@ -51,8 +52,8 @@ final class Zygote {
         let control = try Descriptor.socketPair(SOCK_SEQPACKET)
         let output = try Descriptor.pipe()
         let error = try Descriptor.pipe()
-        (processID, directory) = try interpreter.startHarness(
-            control: control.theirs, output: output.theirs, error: error.theirs
+        processID = interpreter.startHarness(
+            Interpreter.Ends(frames: control.theirs, output: output.theirs, error: error.theirs)
         ) { event in
             // It is held until its end is known.
             switch event {
@@ -67,69 +68,66 @@ final class Zygote {
         }
         StartMetrics.started(interpreter.language, "zygote")
         self.control = PacketSocket(
-            control.ours, onPacket: { [weak self] in self?.receive($0) }, onEnd: { [weak self] in self?.stop() })
+            control.ours, onPacket: { [weak self] bytes, _ in self?.receive(bytes) },
+            onEnd: { [weak self] in self?.stop() })
         self.output = LogPipe(output.ours)
         errors = LogPipe(error.ours) { [weak self] line in
             if !line.isEmpty { self?.lastErrorLine = line }
         }
     }
 
-    /// Forks for a run.
-    /// - Returns: false where the run has not begun and may begin elsewhere.
-    func start(_ run: Run) async -> Bool {
-        guard state == .ready, let control else { return false }
-        do throws(ExecutionError) {
-            let frames = try Descriptor.socketPair(SOCK_STREAM)
-            let output = try Descriptor.pipe()
-            let error = try Descriptor.pipe()
-            lastJob += 1
-            // A name that nobody can have taken before.
-            let folder = "job-\(lastJob)-\(String(UInt64.random(in: 0 ... .max), radix: 16))"
-            let fork = Fork(
-                run, folder,
-                ScriptChannels(
-                    frames: FrameSocket(frames.ours, resultLimit: run.resultLimit), output: LogPipe(output.ours),
-                    error: LogPipe(error.ours)))
-            jobs[lastJob] = fork
+    /// Has a child forked.
+    /// - Parameter bell: rings when the child's state changes.
+    /// - Returns: the child, on its way; nil where none can be had.
+    func fork(bell: Bell) throws(ExecutionError) -> Confined? {
+        retireIfOld()
+        guard state == .ready, let control else { return nil }
+        lastFork += 1
+        let number = lastFork
+        let fork = try Confined(
+            interpreter.language, interpreter.sandbox, bell: bell, parent: { [weak self] in self?.pid }
+        ) { ends in
+            guard let initial = ends.control else { return }
             control.send(
-                Array("{\"job\":\(lastJob),\"folder\":\"\(folder)\"}".utf8),
-                with: [frames.theirs, output.theirs, error.theirs])
-            if watchdog == nil { watch() }
-            if lastJob >= mostForks { retire() }
-            return await fork.begins()
-        } catch {
-            run.lose(error.description)
-            return true
+                Array("{\"fork\":\(number)}".utf8), with: [ends.frames, ends.output, ends.error, initial])
         }
+        forks[number] = fork
+        if watchdog == nil { watch() }
+        return fork
     }
 
-    /// Lets it finish its jobs and end.
+    /// Lets those of its children finish that have a job, and ends it.
     func retire() {
         guard state == .ready else { return }
         state = .retired
+        for fork in forks.values where fork.state != .running { fork.abandon("its zygote was retired") }
         bell.ring()
         endIfIdle()
     }
 
-    /// Kills it; its jobs die with it.
+    /// Kills it; its children die with it.
     func stop() {
         if state != .ended { interpreter.cell.kill(processID) }
     }
 
-    /// Kills it because it does not do what it must. Jobs that it has not begun begin elsewhere at once.
+    /// Kills it because it does not do what it must. Children that are not there yet are had elsewhere at once.
     private func condemn(_ fault: String) {
         guard self.fault == nil else { return }
         self.fault = fault
         retire()
         stop()
-        for (number, fork) in jobs where fork.state != .begun {
-            jobs[number] = nil
-            fork.lose(fault)
-        }
+    }
+
+    private func retireIfOld() {
+        let size = pid.flatMap { ProcessFacts.residentBytes(of: $0) } ?? 0
+        if firstSize == 0 { firstSize = size }
+        let age = Duration.nanoseconds(Int64(PollExecutor.now - begun))
+        if lastFork >= mostForks || age > Self.longestLife || size > firstSize + Self.mostGrowth { retire() }
     }
 
     private func endIfIdle() {
-        if state == .retired, jobs.isEmpty { control?.close() }
+        forks = forks.filter { $0.value.state != .ended }
+        if state == .retired, forks.isEmpty { control?.close() }
     }
 
     private func end(_ why: String) {
@@ -140,29 +138,35 @@ final class Zygote {
         errors?.readRest()
         errors?.close()
         output?.close()
-        let orphans = jobs.values
-        jobs = [:]
+        let orphans = forks.values
+        forks = [:]
         let why = fault ?? why
-        for fork in orphans { fork.lose("the \(interpreter.language.label) zygote ended while the script ran: \(why)") }
-        interpreter.cell.clear()
+        for fork in orphans {
+            fork.abandon("the \(interpreter.language.label) zygote ended while the script ran: \(why)")
+        }
         bell.ring()
     }
 
-    /// Looks every half second, while there are jobs, whether an answer is overdue.
+    /// Looks every half second, while there are children, whether one is overdue or an impostor.
     private func watch() {
         watchdog = Poller.shared.after(.milliseconds(500)) { [weak self] in
             guard let self else { return }
             self.watchdog = nil
-            guard self.state != .ended, !self.jobs.isEmpty else { return }
-            if let since = self.jobs.values.compactMap(\.owedSince).min() {
-                let waited = Duration.nanoseconds(Int64(PollExecutor.now - since))
-                if waited > Self.longPatience {
-                    self.condemn("it did not answer within \(Self.longPatience.inSeconds)")
-                } else if waited > Self.patience, self.pid.flatMap(ProcessFacts.init(of:))?.isStopped == true {
-                    self.condemn("somebody had stopped it")
-                }
-            }
-            self.watch()
+            guard self.state != .ended else { return }
+            self.judge()
+            self.endIfIdle()
+            if !self.forks.isEmpty { self.watch() }
+        }
+    }
+
+    private func judge() {
+        if forks.values.contains(where: \.isForged) { return condemn("it said what can not be true") }
+        guard let since = forks.values.compactMap(\.owedSince).min() else { return }
+        let waited = Duration.nanoseconds(Int64(PollExecutor.now - since))
+        if waited > Self.longPatience {
+            condemn("it did not answer within \(Self.longPatience.inSeconds)")
+        } else if waited > Self.patience, pid.flatMap(ProcessFacts.init(of:))?.isStopped == true {
+            condemn("somebody had stopped it")
         }
     }
 
@@ -183,24 +187,11 @@ final class Zygote {
             bell.ring()
             return true
         }
-        guard let number = fields["job"]?.integer, let fork = jobs[number], let parent = pid else { return false }
-        if let pid = fields["pid"]?.integer {
-            return fork.hasStarted(pid, parent: parent, uid: interpreter.directory.uid ?? getuid())
+        guard let number = fields["fork"]?.integer, let fork = forks[number], fork.state == .starting else {
+            return false
         }
-        if let status = fields["status"]?.integer.flatMap(Int32.init(exactly:)) {
-            let user = max(0, fields["user_us"]?.integer ?? 0)
-            let system = max(0, fields["system_us"]?.integer ?? 0)
-            let peak = min(max(0, fields["peak_kb"]?.integer ?? 0), 1 << 40)
-            let exit = Exit(
-                status: status, userCPU: .microseconds(user), systemCPU: .microseconds(system),
-                peakMemoryBytes: peak << 10)
-            guard fork.hasEnded(exit) else { return false }
-            interpreter.cell.clear(directory: "\(directory)/\(fork.folder)")
-        } else {
-            guard fork.hasFailed() else { return false }
-            lastErrorLine = "can not fork: \(fields["error"]?.string ?? "it did not say why")"
-        }
-        jobs[number] = nil
+        lastErrorLine = "can not fork: \(fields["error"]?.string ?? "it did not say why")"
+        fork.abandon(lastErrorLine ?? "")
         return true
     }
 }

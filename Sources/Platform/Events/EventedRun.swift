@@ -183,7 +183,7 @@ struct EventedRun {
         limits.wall = max(.zero, min(limits.wall, clock.now.duration(to: call.deadline)))
         let attempt = ScriptAttempt(
             language: script.language, name: name, source: script.source, event: event,
-            platform: PlatformView.json(of: call, platform.settings), limits: limits, tenant: call.caller.tenant.id)
+            platform: PlatformView.json(of: call, platform.settings), limits: limits, tenant: call.caller.tenant.name)
         let started = clock.now
         let report = await LookedUpRun(platform: platform, call: call, log: log).report(of: attempt)
         usage += report.usage

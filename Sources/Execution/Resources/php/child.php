@@ -95,37 +95,28 @@ namespace Harness {
         return false; // PHP itself, told to display nothing, remembers it for error_get_last
     }
 
-    /** The life of a forked child, which never returns. */
-    function child(int $zygote, array $fds, string $folder, bool $walled): never
+    /** The life of an init, which never returns; nothing of a tenant comes near it. */
+    function initial(int $tier, array $fds): never
+    {
+        C::$sandbox->sandbox_enter($tier, $fds[3], true);
+        $pid = @pcntl_fork();
+        if ($pid === 0) {
+            child($fds);
+        }
+        if ($pid > 0) {
+            C::$sandbox->sandbox_watch($pid);
+        }
+        C::$lib->_exit(70);
+    }
+
+    /** The life of a script's process, which never returns. */
+    function child(array $fds): never
     {
         $lib = C::$lib;
         try {
-            posix_setsid();
-            $lib->prctl(1 /* PR_SET_PDEATHSIG */, SIGKILL, 0, 0, 0);
-            if (posix_getppid() !== $zygote) {
-                $lib->_exit(70); // the zygote died before the line above
-            }
-            // From here on it can not reach the zygote or a neighbour, whatever the script does.
-            if ($walled && $lib->syscall(446 /* landlock_restrict_self */, RULES, 0) !== 0) {
-                $lib->_exit(70);
-            }
             pcntl_signal(SIGINT, SIG_DFL);
-            pcntl_sigprocmask(SIG_SETMASK, []);
-            [$frames, $out, $err] = $fds;
-            $lib->dup2($out, 1);
-            $lib->dup2($err, 2);
-            $lib->dup2($frames, FRAMES);
-            if ($lib->syscall(436 /* close_range */, FRAMES + 1, 0x7FFFFFFF, 0) !== 0) {
-                for ($fd = FRAMES + 1; $fd < 256; $fd++) {
-                    $lib->close($fd);
-                }
-            }
-            if (@mkdir($folder, 0700) && chdir($folder)) {
-                putenv("TMPDIR=$folder");
-                putenv("HOME=$folder");
-            } else {
-                chdir('/');
-            }
+            // From here on it reaches nothing but its own, whatever the script does.
+            C::$sandbox->sandbox_confine($fds[0], $fds[1], $fds[2]);
             mt_srand(random_int(0, 0xFFFFFFFF));
             register_shutdown_function(ended(...));
             set_error_handler(logged(...));
@@ -136,6 +127,7 @@ namespace Harness {
                 }
                 return $text;
             }, 1);
+            writeFrame(FRAMES, READY, '{}');
             serve(FRAMES);
         } catch (\Throwable $error) {
             fwrite(STDERR, $error->getMessage() . "\n");

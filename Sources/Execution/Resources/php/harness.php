@@ -5,8 +5,9 @@
 // from the job's own socket, runs or checks the script, answers with a RESULT frame and exits. The zygote itself never
 // looks at tenant text, so it serves every tenant; whatever a script spoils dies with its child.
 //
-// Its command line: php -d ffi.enable=1 -d disable_functions=LIST harness.php, where LIST is header, header_remove,
-// headers_list, headers_sent and the names of CONNECTING below: functions that are disabled can be declared anew.
+// Its command line: php -d ffi.enable=1 -d disable_functions=LIST harness.php LIBRARY TIER, where LIST is header,
+// header_remove, headers_list, headers_sent and the names of CONNECTING below: functions that are disabled can be declared
+// anew. LIBRARY is that of the sandbox, and TIER one of its numbers.
 // Scripts see the namespaces DreamFactory\Core\Exceptions and Enums, `Log`, and the functions of the last block; all
 // else is Harness.
 
@@ -15,7 +16,7 @@ namespace Harness {
 
     const CONTROL = 3;      // in the zygote: the control socket (SOCK_SEQPACKET)
     const FRAMES = 3;       // in a child: the job's frame socket (SOCK_STREAM), moved onto the same number
-    const RULES = 4;        // in the zygote: the rules of a Landlock domain, where the kernel has them
+    const READY = 0;
     const JOB = 1;
     const API_REQUEST = 2;
     const API_RESPONSE = 3;
@@ -48,6 +49,7 @@ namespace Harness {
     final class C
     {
         public static FFI $lib;
+        public static FFI $sandbox;
 
         public static function load(): void
         {
@@ -69,11 +71,15 @@ namespace Harness {
                 int sigaddset(void *set, int signal);
                 int dup2(int from, int to);
                 int close(int fd);
-                int waitid(int kind, unsigned id, int *ended, int options);
-                long syscall(long number, ...);
-                int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
                 void _exit(int status);
             ');
+            self::$sandbox = FFI::cdef('
+                int sandbox_before_fork(int tier);
+                int sandbox_after_fork(int tier);
+                void sandbox_enter(int tier, int control, bool is_fork);
+                void sandbox_watch(int child);
+                void sandbox_confine(int frames, int output, int error);
+            ', $_SERVER['argv'][1]);
         }
     }
 }

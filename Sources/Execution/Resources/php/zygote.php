@@ -30,7 +30,7 @@ namespace Harness {
         Script::$answered = false;
     }
 
-    /** Takes one message: the job's number, its folder and its descriptors. Null at the end of the control socket. */
+    /** Takes one message: the child's number and its descriptors. Null at the end of the control socket. */
     function receive(): ?array
     {
         $lib = C::$lib;
@@ -48,14 +48,14 @@ namespace Harness {
         if ($length <= 0) {
             return null;
         }
-        ['job' => $number, 'folder' => $folder] = decode(FFI::string($text, $length));
+        ['fork' => $number] = decode(FFI::string($text, $length));
         // struct cmsghdr: a size_t of its length, level, type, then the descriptors.
         $fds = [];
         if ($message->control_length >= 16) {
             $header = FFI::string($rights, $message->control_length);
             $fds = array_values(unpack('V*', substr($header, 16, unpack('P', $header)[1] - 16)));
         }
-        return [$number, $folder, $fds];
+        return [$number, $fds];
     }
 
     function tell(array $message): void
@@ -64,22 +64,28 @@ namespace Harness {
         C::$lib->send(CONTROL, $text, strlen($text), 0x4000 /* MSG_NOSIGNAL */);
     }
 
-    /** Reports the children that have ended. */
-    function reap(array &$jobs, int $options): void
+    /** Forks an init, and returns in the zygote. */
+    function forkOne(int $tier, int $number, array $fds, array &$children): void
     {
-        $ended = C::$lib->new('int[32]'); // a siginfo_t
-        $wanted = 4 | 0x01000000; // WEXITED | WNOWAIT
-        while (C::$lib->waitid(0, 0, $ended, $wanted | $options) === 0 && ($pid = $ended[4]) > 0) {
-            $ended[4] = 0;
-            // What is left of its group, while the number is still its own.
-            posix_kill(-$pid, SIGKILL);
-            pcntl_waitpid($pid, $status, 0, $usage);
-            $time = fn (string $kind) => $usage["ru_$kind.tv_sec"] * 1_000_000 + $usage["ru_$kind.tv_usec"];
-            tell([
-                'job' => $jobs[$pid], 'status' => $status, 'user_us' => $time('utime'), 'system_us' => $time('stime'),
-                'peak_kb' => $usage['ru_maxrss'],
-            ]);
-            unset($jobs[$pid]);
+        $pid = -1;
+        $error = C::$sandbox->sandbox_before_fork($tier);
+        if ($error === 0) {
+            $pid = @pcntl_fork();
+            if ($pid === 0) {
+                initial($tier, $fds);
+            }
+            $error = $pid < 0 ? pcntl_get_last_error() : 0;
+        }
+        if ($pid > 0) {
+            $children[$pid] = true;
+        } else {
+            tell(['fork' => $number, 'error' => 'fork: ' . pcntl_strerror($error)]);
+        }
+        if (C::$sandbox->sandbox_after_fork($tier) !== 0) {
+            throw new \RuntimeException('the zygote can not return to its own namespace');
+        }
+        foreach ($fds as $fd) {
+            C::$lib->close($fd);
         }
     }
 
@@ -92,13 +98,11 @@ namespace Harness {
         }
         C::load();
         $lib = C::$lib;
-        $temporary = getenv('TMPDIR') ?: '/tmp';
-        $self = getmypid();
-        $jobs = [];
-        $walled = str_contains((string)@readlink('/proc/self/fd/' . RULES), 'landlock');
-        // Its memory is nobody's, also where there are no such rules.
-        $lib->prctl(4 /* PR_SET_DUMPABLE */, 0, 0, 0, 0);
+        $tier = (int)$_SERVER['argv'][2];
+        $children = [];
         warmUp();
+        $_SERVER['argv'] = $GLOBALS['argv'] = [''];
+        $_SERVER['argc'] = $GLOBALS['argc'] = 1;
 
         pcntl_signal(SIGINT, SIG_IGN); // Ctrl-C is the worker's to handle
         pcntl_sigprocmask(SIG_BLOCK, [SIGCHLD]);
@@ -119,30 +123,18 @@ namespace Harness {
             }
             if ($watched[1]->revents !== 0) {
                 $lib->read($deaths, $drain, 4096);
-                reap($jobs, WNOHANG);
+                while (($pid = pcntl_waitpid(-1, $status, WNOHANG)) > 0) {
+                    unset($children[$pid]);
+                }
             }
             if ($watched[0]->revents !== 0) {
                 $message = receive();
                 if ($message === null) {
-                    array_map(fn ($pid) => posix_kill($pid, SIGKILL), array_keys($jobs));
-                    reap($jobs, 0);
+                    array_map(fn ($pid) => posix_kill($pid, SIGKILL), array_keys($children));
                     return;
                 }
-                [$job, $name, $fds] = $message;
-                $folder = "$temporary/$name"; // the worker has it removed
-                $pid = @pcntl_fork();
-                if ($pid === 0) {
-                    child($self, $fds, $folder, $walled);
-                }
-                if ($pid > 0) {
-                    $jobs[$pid] = $job;
-                    tell(['job' => $job, 'pid' => $pid]);
-                } else {
-                    tell(['job' => $job, 'error' => 'fork: ' . pcntl_strerror(pcntl_get_last_error())]);
-                }
-                foreach ($fds as $fd) {
-                    $lib->close($fd);
-                }
+                [$number, $fds] = $message;
+                forkOne($tier, $number, $fds, $children);
             }
         }
     }

@@ -4,59 +4,60 @@
 
 import ctypes
 
-RULES = 4       # in the zygote: the rules of a Landlock domain, where the kernel has them
 NO_NETWORK = "A script has no network of its own: use platform.api"
 
-_prctl, _syscall = ctypes.CDLL(None).prctl, ctypes.CDLL(None).syscall
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
-LANDLOCK_RESTRICT_SELF = 446
+
+class Sandbox(object):
+    """The library that the worker names on the command line; what it does is in its header, sandbox.h."""
+
+    def __init__(self):
+        path, tier = sys.argv[1:3]
+        del sys.argv[1:]
+        self.library = ctypes.CDLL(path, use_errno=True)
+        self.tier = int(tier)
+
+    def before_fork(self):
+        self.checked(self.library.sandbox_before_fork(self.tier))
+
+    def after_fork(self):
+        self.checked(self.library.sandbox_after_fork(self.tier))
+
+    def checked(self, error):
+        if error:
+            raise OSError(error, os.strerror(error))
 
 
-def has_rules():
-    try:
-        return "landlock" in os.readlink("/proc/self/fd/%d" % RULES)
-    except OSError:
-        return False
-
-
-def child(zygote, fds, folder, walled):
-    """The life of a forked child, which ends in `_exit`."""
+def initial(sandbox, fds):
+    """The life of an init: it never returns, and nothing of a tenant comes near it."""
     status = 70
     try:
         signal.set_wakeup_fd(-1)
+        sandbox.library.sandbox_enter(sandbox.tier, fds[3], True)
+        pid = os.fork()
+        if pid == 0:
+            child(sandbox, fds)
+        sandbox.library.sandbox_watch(pid)
+    finally:
+        _exit(status)
+
+
+def child(sandbox, fds):
+    """The life of a script's process, which ends in `_exit`."""
+    status = 70
+    try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.setsid()
-        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != zygote:
-            _exit(status)  # the zygote died before the line above
-        # From here on it can not reach the zygote or a neighbour, whatever the script does.
-        if walled and _syscall(LANDLOCK_RESTRICT_SELF, RULES, 0) != 0:
-            _exit(status)
-        frames, out, err = fds
-        os.dup2(out, 1)
-        os.dup2(err, 2)
-        os.dup2(frames, FRAMES)
+        # From here on it reaches nothing but its own, whatever the script does.
+        sandbox.library.sandbox_confine(*fds[:3])
         fcntl.fcntl(FRAMES, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
-        os.closerange(FRAMES + 1, 1024)
-        enter(folder)
         random.seed()  # Python 3 does so by itself after a fork
+        write_frame(FRAMES, READY, b"{}")
         status = answer(FRAMES)
     except BaseException as error:
         STDERR.write("%s\n" % message_of(error))  # the harness's own failure, such as a worker that has gone
     finally:
         flush()
         _exit(status)
-
-
-def enter(folder):
-    """A working directory of the job's own, where one can be made."""
-    try:
-        os.mkdir(folder, 0o700)
-        os.chdir(folder)
-        os.environ["TMPDIR"] = os.environ["HOME"] = folder
-    except OSError:
-        os.chdir("/")
 
 
 def answer(fd):

@@ -6,7 +6,7 @@ import base64
 import struct
 
 FRAMES = 3      # in a child: the job's frame socket (SOCK_STREAM), moved onto the control socket's number
-JOB, API_REQUEST, API_RESPONSE, RESULT, CHECK = 1, 2, 3, 4, 5
+READY, JOB, API_REQUEST, API_RESPONSE, RESULT, CHECK = 0, 1, 2, 3, 4, 5
 
 _pack, _unpack = struct.Struct("<IB").pack, struct.Struct("<IB").unpack
 _b64encode, _b64decode = base64.b64encode, base64.b64decode

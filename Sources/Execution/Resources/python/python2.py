@@ -176,15 +176,6 @@ def receive():
     return text.raw[:length], fds
 
 
-def ended_child(options):
-    """A child that has ended and is still to be reaped; None where there is none."""
-    ended = (ctypes.c_int * 32)()  # a siginfo_t
-    while _libc.waitid(0, 0, ctypes.byref(ended), 4 | 0x01000000 | options) != 0:  # WEXITED | WNOWAIT
-        if ctypes.get_errno() != errno.EINTR:
-            return None
-    return ended[4] or None
-
-
 def wake_by(fd):
     signal.set_wakeup_fd(fd)
 

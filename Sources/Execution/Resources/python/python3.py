@@ -118,19 +118,10 @@ def tell(**message):
 def receive():
     """One message of the worker and its descriptors; an empty one at the end of the control socket."""
     try:
-        message, fds, _, _ = socket.recv_fds(_control, 4096, 3)
+        message, fds, _, _ = socket.recv_fds(_control, 4096, 4)
         return message, fds
     except ConnectionError:
         return b"", []
-
-
-def ended_child(options):
-    """A child that has ended and is still to be reaped; None where there is none."""
-    try:
-        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | options)
-    except ChildProcessError:
-        return None
-    return ended and ended.si_pid
 
 
 def wake_by(fd):

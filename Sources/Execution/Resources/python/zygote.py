@@ -27,12 +27,9 @@ def warm_up():
 
 def main():
     open_control()
-    temporary = os.environ.get("TMPDIR", "/tmp")
-    zygote = os.getpid()
-    jobs = {}
-    walled = has_rules()
-    _prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # its memory is nobody's, also where there are no such rules
-
+    sandbox = Sandbox()
+    os.environ.pop("LD_LIBRARY_PATH", None)  # it was for the interpreter's own start
+    children = set()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to handle
     signal.signal(signal.SIGCHLD, lambda *_: None)
     woken, waking = os.pipe()
@@ -48,34 +45,28 @@ def main():
         message, fds = receive()
         if not message:
             return False
-        message = json_object(message)
-        job = message["job"]
-        folder = os.path.join(temporary, native(message["folder"]))  # the worker has it removed
         try:
+            sandbox.before_fork()
             pid = os.fork()
-        except OSError as error:
-            tell(job=job, error="fork: %s" % error.strerror)
-        else:
             if pid == 0:
-                child(zygote, fds, folder, walled)
-            jobs[pid] = job
-            tell(job=job, pid=pid)
+                initial(sandbox, fds)
+            children.add(pid)
+        except OSError as error:
+            tell(fork=json_object(message)["fork"], error="fork: %s" % error.strerror)
+        sandbox.after_fork()
         for fd in fds:
             os.close(fd)
         return True
 
     def reap(options=os.WNOHANG):
         while True:
-            pid = ended_child(options)
+            try:
+                pid, _ = os.waitpid(-1, options)
+            except OSError:
+                return  # there is none
             if not pid:
                 return
-            try:
-                os.killpg(pid, signal.SIGKILL)  # what is left of its group, while the number is still its own
-            except OSError:
-                pass
-            _, status, usage = os.wait4(pid, 0)
-            tell(job=jobs.pop(pid), status=status, user_us=int(round(usage.ru_utime * 1e6)),
-                 system_us=int(round(usage.ru_stime * 1e6)), peak_kb=usage.ru_maxrss)
+            children.discard(pid)
 
     socket.socket, socket.getaddrinfo = Unconnected, refuse
     warm_up()
@@ -92,7 +83,7 @@ def main():
                     pass  # nothing is there
                 reap()
             elif not start():
-                for pid in jobs:
+                for pid in children:
                     os.kill(pid, signal.SIGKILL)
                 return reap(0)
 

@@ -1,0 +1,176 @@
+import Core
+import Glibc
+
+/// Control groups: the memory and the CPU time of a script's processes together. Version 2 where the controllers are there,
+/// else version 1 (Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of Linux).
+@PollThread
+final class Cgroups {
+    /// The directories of one script's group.
+    @PollThread
+    final class Group {
+        private let memory: String
+        private let cpu: String
+        private let version: Int
+
+        fileprivate init(memory: String, cpu: String, version: Int) {
+            self.memory = memory
+            self.cpu = cpu
+            self.version = version
+        }
+
+        /// Whether its processes have used up their memory, so that the kernel ended one.
+        var hasRunOut: Bool {
+            let events = version == 2 ? "memory.events" : "memory.oom_control"
+            return (Cgroups.number("oom_kill", in: "\(memory)/\(events)") ?? 0) > 0
+        }
+
+        var peakBytes: Int? {
+            Cgroups.number(of: "\(memory)/\(version == 2 ? "memory.peak" : "memory.max_usage_in_bytes")")
+        }
+
+        /// User and system time; nil where it can not be read.
+        var cpuTime: (user: Duration, system: Duration)? {
+            if version == 2 {
+                guard let user = Cgroups.number("user_usec", in: "\(cpu)/cpu.stat"),
+                    let system = Cgroups.number("system_usec", in: "\(cpu)/cpu.stat")
+                else { return nil }
+                return (.microseconds(user), .microseconds(system))
+            }
+            guard let user = Cgroups.number(of: "\(cpu)/cpuacct.usage_user"),
+                let system = Cgroups.number(of: "\(cpu)/cpuacct.usage_sys")
+            else { return nil }
+            return (.nanoseconds(user), .nanoseconds(system))
+        }
+
+        /// Sets how much memory its processes may have together, files in memory included.
+        func limit(memory bytes: Int) {
+            if version == 2 {
+                Cgroups.write("\(bytes)", to: "\(memory)/memory.max")
+                Cgroups.write("0", to: "\(memory)/memory.swap.max")
+            } else {
+                Cgroups.write("\(bytes)", to: "\(memory)/memory.limit_in_bytes")
+                Cgroups.write("\(bytes)", to: "\(memory)/memory.memsw.limit_in_bytes")
+            }
+        }
+
+        /// Removes it once its last process has gone.
+        func remove() { remove(left: 100) }
+
+        private func remove(left: Int) {
+            var isLeft = rmdir(memory) != 0 && errno == EBUSY
+            if cpu != memory, rmdir(cpu) != 0, errno == EBUSY { isLeft = true }
+            if isLeft, left > 0 { Poller.shared.after(.milliseconds(20)) { self.remove(left: left - 1) } }
+        }
+    }
+
+    private let memory: String
+    private let cpu: String
+    private let version: Int
+    private var lastNumber = 0
+
+    /// Nil where this program may not make groups.
+    init?() {
+        guard let found = Self.find() else { return nil }
+        (memory, cpu, version) = found
+    }
+
+    /// A group with the process, and with all that it will start; nil where that fails.
+    func makeGroup(_ pid: pid_t) -> Group? {
+        lastNumber += 1
+        let group = Group(memory: "\(memory)/\(lastNumber)", cpu: "\(cpu)/\(lastNumber)", version: version)
+        for path in Set(["\(memory)/\(lastNumber)", "\(cpu)/\(lastNumber)"]) {
+            guard mkdir(path, 0o755) == 0, Self.write("\(pid)", to: "\(path)/cgroup.procs") else {
+                group.remove()
+                return nil
+            }
+        }
+        return group
+    }
+
+    /// Removes what is left; the groups must be empty.
+    func close() {
+        for path in Set([memory, cpu]) { rmdir(path) }
+    }
+
+    /// The directories in which groups can be made, made anew.
+    private static func find() -> (memory: String, cpu: String, version: Int)? {
+        let name = "scriptorium-\(getpid())-\(String(UInt32.random(in: 0 ... .max), radix: 16))"
+        let own = ownPaths()
+        let mounts = mountPoints()
+        if let mount = mounts["memory"], let place = own["memory"], let second = mounts["cpuacct"],
+            let other = own["cpuacct"]
+        {
+            let memory = "\(mount)\(place == "/" ? "" : place)/\(name)"
+            let cpu = "\(second)\(other == "/" ? "" : other)/\(name)"
+            if mkdir(memory, 0o755) == 0 {
+                if mkdir(cpu, 0o755) == 0 || memory == cpu { return (memory, cpu, 1) }
+                rmdir(memory)
+            }
+        }
+        guard let mount = mounts[""], let place = own[""] else { return nil }
+        let parent = "\(mount)\(place == "/" ? "" : place)"
+        // A group with processes of its own can not have others with limits: who delegates a group to us, as a unit with
+        // Delegate=yes does, gets us in a group beneath it.
+        guard controllers(of: parent, "cgroup.controllers").isSuperset(of: ["cpu", "memory"]) else { return nil }
+        let path = "\(parent)/\(name)"
+        if !controllers(of: parent, "cgroup.subtree_control").isSuperset(of: ["cpu", "memory"]) {
+            let leaf = "\(parent)/scriptorium-program"
+            guard mkdir(leaf, 0o755) == 0 || errno == EEXIST, write("\(getpid())", to: "\(leaf)/cgroup.procs"),
+                write("+cpu +memory", to: "\(parent)/cgroup.subtree_control")
+            else { return nil }
+        }
+        guard mkdir(path, 0o755) == 0 else { return nil }
+        guard write("+cpu +memory", to: "\(path)/cgroup.subtree_control") else {
+            rmdir(path)
+            return nil
+        }
+        return (path, path, 2)
+    }
+
+    private static func controllers(of group: String, _ file: String) -> Set<Substring> {
+        Set((ProcessFacts.text(of: "\(group)/\(file)") ?? "").split { $0 == " " || $0 == "\n" })
+    }
+
+    /// Our own group in each hierarchy, by controller; the empty name stands for version 2.
+    private static func ownPaths() -> [String: String] {
+        var paths: [String: String] = [:]
+        for line in (ProcessFacts.text(of: "/proc/self/cgroup") ?? "").split(separator: "\n") {
+            let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+            guard parts.count == 3 else { continue }
+            for name in parts[1].split(separator: ",", omittingEmptySubsequences: false) {
+                paths[String(name)] = String(parts[2])
+            }
+        }
+        return paths
+    }
+
+    private static func mountPoints() -> [String: String] {
+        var points: [String: String] = [:]
+        for line in (ProcessFacts.text(of: "/proc/self/mounts", most: 1 << 18) ?? "").split(separator: "\n") {
+            let words = line.split(separator: " ")
+            guard words.count > 3 else { continue }
+            if words[2] == "cgroup2" { points[""] = points[""] ?? String(words[1]) }
+            guard words[2] == "cgroup" else { continue }
+            for option in words[3].split(separator: ",") { points[String(option)] = String(words[1]) }
+        }
+        return points
+    }
+
+    @discardableResult
+    private static func write(_ text: String, to path: String) -> Bool {
+        let file = Descriptor(open(path, O_WRONLY | O_CLOEXEC))
+        return file.isOpen && Glibc.write(file.number, text, text.utf8.count) == text.utf8.count
+    }
+
+    private static func number(of path: String) -> Int? {
+        ProcessFacts.text(of: path).flatMap { Int($0.prefix { $0.isNumber }) }
+    }
+
+    /// The number that stands behind `name` in a line.
+    private static func number(_ name: String, in path: String) -> Int? {
+        for line in (ProcessFacts.text(of: path) ?? "").split(separator: "\n") where line.hasPrefix("\(name) ") {
+            return Int(line.dropFirst(name.utf8.count + 1))
+        }
+        return nil
+    }
+}

@@ -1,0 +1,164 @@
+import CHost
+import Core
+import Glibc
+
+/// A process in its sandbox, with a harness that waits for its one script: a fork of a zygote, or a program of its own.
+@PollThread
+final class Confined: ScriptProcess {
+    enum State {
+        case starting
+        case ready
+        case running
+        case ended
+    }
+
+    private(set) var state = State.starting
+    /// What it wrote last on its standard error before it had a job.
+    private(set) var lastErrorLine: String?
+    /// Whether its init was nobody of ours.
+    private(set) var isForged = false
+    /// Since when it is owed, in nanoseconds of the monotonic clock: whoever was to start it has not.
+    private(set) var owedSince: UInt64?
+
+    let language: ScriptLanguage
+    private let sandbox: Sandbox
+    private let bell: Bell
+    private let warden: Warden
+    private var channels: ScriptChannels?
+    private var run: Run?
+    private var cgroup: Cgroups.Group?
+    private var meter: Meter?
+
+    /// - Parameters:
+    ///   - parent: who must be its init's parent.
+    ///   - bell: rings when its state changes.
+    ///   - start: has it started with these ends.
+    init(
+        _ language: ScriptLanguage, _ sandbox: Sandbox, bell: Bell, parent: @escaping @PollThread () -> pid_t?,
+        _ start: @PollThread (Interpreter.Ends) -> Void
+    ) throws(ExecutionError) {
+        self.language = language
+        self.sandbox = sandbox
+        self.bell = bell
+        let frames = try Descriptor.socketPair(SOCK_STREAM)
+        let output = try Descriptor.pipe()
+        let error = try Descriptor.pipe()
+        let control = try Descriptor.socketPair(SOCK_SEQPACKET)
+        warden = Warden(control.ours, sandbox, parent: parent)
+        owedSince = PollExecutor.now
+        let channels = ScriptChannels(
+            frames: FrameSocket(frames.ours, resultLimit: 0), output: LogPipe(output.ours), error: LogPipe(error.ours))
+        self.channels = channels
+        channels.frames.onInput = { [weak self] in self?.receive($0) }
+        channels.error.deliver = { [weak self] line in
+            if !line.isEmpty { self?.lastErrorLine = line }
+        }
+        // It is held until its end is known.
+        warden.onEvent = { self.happened($0) }
+        watchStart(looks: 15)
+        start(
+            Interpreter.Ends(
+                frames: frames.theirs, output: output.theirs, error: error.theirs, control: control.theirs))
+    }
+
+    /// Gives it its job.
+    /// - Returns: false where it can not take it, because it has ended.
+    func start(_ run: Run) async -> Bool {
+        guard state == .ready, let channels, let pid = warden.pid else { return false }
+        guard !isStopped else {
+            abandon("somebody had stopped it")
+            return false
+        }
+        state = .running
+        let limits = run.limits
+        cgroup?.limit(memory: limits.memoryBytes + limits.tmpBytes + language.ownMemory)
+        let isLimited = await warden.limit(
+            Warden.Limits(
+                processes: sandbox.hasNamespaces ? limits.processes + language.ownProcesses + 1 : 0,
+                cpuSeconds: Int(limits.cpu.components.seconds) + (limits.cpu.components.attoseconds > 0 ? 1 : 0),
+                dataBytes: limits.memoryBytes + language.reservedMemory, temporaryBytes: limits.tmpBytes,
+                packages: run.tenant ?? ""))
+        guard isLimited, state == .running else {
+            abandon("its limits can not be set")
+            return false
+        }
+        self.run = run
+        self.channels = nil
+        channels.frames.accept(resultLimit: run.resultLimit)
+        let meter = Meter(init: pid, cgroup, limits, language) { [weak run] in run?.exceed($0) }
+        self.meter = meter
+        // Its start is not the script's to pay.
+        run.begin(on: self, channels, usedBefore: meter.begin())
+        return true
+    }
+
+    /// Whether a signal has stopped it: its place is wanted.
+    private var isStopped: Bool {
+        guard let pid = warden.pid else { return false }
+        return (ProcessTree.children(of: pid) + [pid]).contains { ProcessFacts(of: $0)?.isStopped == true }
+    }
+
+    /// Ends it where it does not get ready, or where somebody has stopped it on the way.
+    private func watchStart(looks: Int) {
+        Poller.shared.after(.seconds(2)) { [weak self] in
+            guard let self, self.state == .starting else { return }
+            if looks == 1 || self.isStopped {
+                self.abandon("it was not ready in time")
+            } else {
+                self.watchStart(looks: looks - 1)
+            }
+        }
+    }
+
+    /// Ends it. What runs in it is told with ``abandon(_:)``, or when the end is known.
+    func kill() { warden.kill() }
+
+    /// Ends it, and what runs in it is lost.
+    func abandon(_ why: String) {
+        end { $0.lose(why) }
+        warden.abandon()
+    }
+
+    private func receive(_ input: FrameSocket.Input) {
+        if case .frame(let frame) = input, frame.type == .ready, state == .starting {
+            state = .ready
+            bell.ring()
+        } else if state != .running {
+            kill()
+        }
+    }
+
+    private func happened(_ event: Warden.Event) {
+        switch event {
+        case .greeted(let pid):
+            owedSince = nil
+            cgroup = sandbox.cgroups?.makeGroup(pid)
+        case .forged:
+            isForged = true
+            end { $0.lose("its process was not one of ours") }
+        case .ended(var exit):
+            meter?.finish(&exit)
+            end { $0.processEnded(exit) }
+        case .gone:
+            var exit = Exit(status: SIGKILL, userCPU: .zero, systemCPU: .zero, peakMemoryBytes: 0)
+            meter?.finish(&exit)
+            end { $0.processGone(exit) }
+        }
+    }
+
+    private func end(_ tell: (Run) -> Void) {
+        guard state != .ended else { return }
+        state = .ended
+        owedSince = nil
+        meter?.stop()
+        meter = nil
+        channels?.error.readRest()
+        channels?.close()
+        channels = nil
+        cgroup?.remove()
+        cgroup = nil
+        if let run { tell(run) }
+        run = nil
+        bell.ring()
+    }
+}

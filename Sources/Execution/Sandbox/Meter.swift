@@ -1,0 +1,107 @@
+import CHost
+import Core
+import Glibc
+
+/// Measures what a script's processes use together while they run, and tells when it is too much: the kernel limits each
+/// process by itself, and the memory of all of them only where there is a control group.
+@PollThread
+final class Meter {
+    private let initial: pid_t
+    private let cgroup: Cgroups.Group?
+    private let limits: AttemptLimits
+    private let language: ScriptLanguage
+    private let exceed: @PollThread (LimitHit) -> Void
+    private var timer: Poller.Timer?
+    private var cpuBefore = Duration.zero
+    private var peak = 0
+
+    /// Between two looks. A script that is faster costs none.
+    private static let pause = Duration.milliseconds(40)
+
+    /// - Parameter initial: the processes' init.
+    init(
+        init initial: pid_t, _ cgroup: Cgroups.Group?, _ limits: AttemptLimits, _ language: ScriptLanguage,
+        exceed: @escaping @PollThread (LimitHit) -> Void
+    ) {
+        self.initial = initial
+        self.cgroup = cgroup
+        self.limits = limits
+        self.language = language
+        self.exceed = exceed
+    }
+
+    /// Begins to look.
+    /// - Returns: what was used before, which is not the script's.
+    func begin() -> Duration {
+        if let time = cgroup?.cpuTime {
+            cpuBefore = time.user + time.system
+        } else {
+            let children = ProcessTree.children(of: initial)
+            cpuBefore = children.reduce(.zero) { $0 + .microseconds(max(0, host_cpu_microseconds($1))) }
+        }
+        lookLater()
+        return cpuBefore
+    }
+
+    func stop() {
+        if let timer { Poller.shared.cancel(timer) }
+        timer = nil
+    }
+
+    /// Completes what the init has said of the end, which knows nothing of those that were killed.
+    func finish(_ exit: inout Exit) {
+        stop()
+        exit.peakMemoryBytes = max(exit.peakMemoryBytes, peak)
+        guard let cgroup else { return }
+        if let time = cgroup.cpuTime { (exit.userCPU, exit.systemCPU) = time }
+        exit.peakMemoryBytes = cgroup.peakBytes ?? exit.peakMemoryBytes
+        if cgroup.hasRunOut { exit.limit = "memory_bytes" }
+    }
+
+    private func lookLater() {
+        timer = Poller.shared.after(Self.pause) { [weak self] in self?.look() }
+    }
+
+    private func look() {
+        let usage = ProcessTree(beneath: initial, withMemory: cgroup == nil)
+        let cpu = cgroup?.cpuTime.map { $0.user + $0.system } ?? usage.cpu
+        peak = max(peak, usage.memoryBytes)
+        if cpu - cpuBefore > limits.cpu {
+            exceed(limits.hit("cpu_seconds"))
+        } else if cgroup == nil, usage.memoryBytes > limits.memoryBytes + limits.tmpBytes + language.ownMemory {
+            exceed(limits.hit("memory_bytes"))
+        } else if usage.tasks >= limits.processes + language.ownProcesses {
+            exceed(limits.hit("max_processes"))
+        } else {
+            lookLater()
+        }
+    }
+}
+
+extension AttemptLimits {
+    /// A limit with its value as people read it.
+    func hit(_ key: String) -> LimitHit {
+        let value =
+            switch key {
+            case "cpu_seconds": cpu.inSeconds
+            case "memory_bytes": memoryBytes.inBytes
+            case "max_processes": "\(processes)"
+            case "tmp_bytes": tmpBytes.inBytes
+            case "response_bytes": responseBytes.inBytes
+            case "log_bytes": logBytes.inBytes
+            default: wall.inSeconds
+            }
+        return LimitHit(key: key, value: value)
+    }
+}
+
+extension ScriptLanguage {
+    /// What the interpreter itself has in memory, of which a script's limit says nothing.
+    var ownMemory: Int { isParked ? 96 << 20 : 32 << 20 }
+
+    /// What the interpreter takes from the kernel without using it.
+    var reservedMemory: Int { isParked ? 1 << 30 : 64 << 20 }
+
+    /// The threads that the interpreter has for itself.
+    var ownProcesses: Int { isParked ? 12 : 1 }
+}

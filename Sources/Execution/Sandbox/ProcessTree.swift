@@ -1,0 +1,70 @@
+import Glibc
+
+/// What the processes beneath one use together, as `/proc` tells it.
+struct ProcessTree {
+    /// Processes and threads.
+    var tasks = 0
+    /// What is nobody else's, and what is shared in memory. Pages that a zygote and its child still share count as well.
+    var memoryBytes = 0
+    /// Of those that live, and of those that were waited for.
+    var cpu = Duration.zero
+
+    /// A tree that is larger is cut: it is beyond every limit.
+    private static let most = 8192
+
+    init(beneath root: pid_t, withMemory: Bool) {
+        var waiting = Self.children(of: root)
+        var seen = 0
+        while let pid = waiting.popLast(), seen < Self.most {
+            seen += 1
+            add(pid, withMemory: withMemory)
+            waiting += Self.children(of: pid)
+        }
+        // The root has reaped some of them.
+        cpu += Self.times(of: root, own: false)
+    }
+
+    private mutating func add(_ pid: pid_t, withMemory: Bool) {
+        guard let text = ProcessFacts.text(of: "/proc/\(pid)/status") else { return }
+        tasks += ProcessFacts.field("Threads", in: text).flatMap { Int($0) } ?? 1
+        cpu += Self.times(of: pid, own: true)
+        guard withMemory else { return }
+        for name in ["RssAnon", "RssShmem"] {
+            let number = ProcessFacts.field(name, in: text)?.drop { $0 == " " }.prefix { $0.isNumber }
+            memoryBytes += (number.flatMap { Int($0) } ?? 0) << 10
+        }
+    }
+
+    /// The processes that `pid`'s threads have started.
+    static func children(of pid: pid_t) -> [pid_t] {
+        var threads: [Substring] = ["\(pid)"]
+        if let entries = opendir("/proc/\(pid)/task") {
+            threads = []
+            while let entry = readdir(entries), threads.count < most {
+                let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                }
+                if name.first?.isNumber == true { threads.append(name[...]) }
+            }
+            closedir(entries)
+        }
+        return threads.flatMap { thread in
+            (ProcessFacts.text(of: "/proc/\(pid)/task/\(thread)/children") ?? "").split(separator: " ").compactMap {
+                pid_t($0)
+            }
+        }
+    }
+
+    /// The times of a process's `stat`: its own, or those of the children that it has waited for.
+    private static func times(of pid: pid_t, own: Bool) -> Duration {
+        guard let text = ProcessFacts.text(of: "/proc/\(pid)/stat"), let name = text.lastIndex(of: ")") else {
+            return .zero
+        }
+        let fields = text[name...].split(separator: " ")
+        // proc(5): the 14th to 17th field; the name was the second.
+        let ticks = (own ? [12, 13, 14, 15] : [14, 15]).reduce(0) {
+            $0 + (fields.count > $1 ? Int(fields[$1]) ?? 0 : 0)
+        }
+        return .milliseconds(ticks * 1000 / max(1, sysconf(Int32(_SC_CLK_TCK))))
+    }
+}

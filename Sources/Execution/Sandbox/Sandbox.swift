@@ -1,0 +1,34 @@
+import Core
+
+/// How the processes of one `cell` are held (see `Sources/CSandbox/include/sandbox.h`).
+@PollThread
+final class Sandbox {
+    let tier: SandboxTier
+    /// The first of the scripts' users; nil stands for this program's own, which is then all of them.
+    let user: UInt32?
+    /// Where limits of memory can be set for several processes together; nil where that is refused.
+    let cgroups: Cgroups?
+    /// Where the operator's packages are; nil where there are none.
+    let packages: String?
+
+    private var lastUser: UInt32 = 0
+
+    init(tier: SandboxTier, user: UInt32?, cgroups: Cgroups?, packages: String?) {
+        self.tier = tier
+        self.user = user
+        self.cgroups = cgroups
+        self.packages = packages
+    }
+
+    /// Whether processes have a namespace of their own, and files in memory.
+    var hasNamespaces: Bool { tier >= .b }
+
+    /// How many users a cell of tier A has beside its own (`SANDBOX_USERS`).
+    private static let users: UInt32 = 4095
+
+    /// The user of the next process, as its namespace numbers it. Among so many, no two live at the same time.
+    func nextUser() -> UInt32 {
+        lastUser = lastUser % Self.users + 1
+        return lastUser
+    }
+}
