@@ -50,6 +50,62 @@ import Testing
         #expect(higher.limits(Quotas(), asynchronous: true).wall == .seconds(3600))
     }
 
+    /// A service's key, what its tenant may have, and where the limits of an attempt have it.
+    private static let lowered: [(key: String, most: Double, of: @Sendable (AttemptLimits) -> Double)] = [
+        ("cpu_seconds", 30, { $0.cpu.seconds }), ("memory_bytes", Double(256 << 20), { Double($0.memoryBytes) }),
+        ("max_processes", 32, { Double($0.processes) }), ("tmp_bytes", Double(64 << 20), { Double($0.tmpBytes) }),
+        ("log_bytes", Double(1 << 20), { Double($0.logBytes) }),
+        ("response_bytes", Double(10 << 20), { Double($0.responseBytes) }),
+        ("api_calls", 1000, { Double($0.apiCalls) }), ("wall_seconds", 60, { $0.wall.seconds }),
+    ]
+
+    @Test(arguments: lowered.indices)
+    func aServiceLowersALimitAndNeverRaisesIt(row: Int) throws {
+        let (key, most, value) = Self.lowered[row]
+        func limit(_ config: String, _ quotas: String = "{}") throws -> Double {
+            let config = try JSONText(checking: config)
+            try ScriptSettings.check(config)
+            let quotas = Quotas(json: try JSONText(checking: quotas))
+            return value(ScriptSettings(config: config).limits(quotas, asynchronous: false))
+        }
+        #expect(try limit("{}") == most)
+        #expect(try limit("{\"\(key)\":null}") == most)
+        #expect(try limit("{\"\(key)\":\(Int(most / 2))}") == most / 2)
+        #expect(try limit("{\"\(key)\":\(Int(most * 2))}") == most)
+        // What is lifted is bounded by the installation alone, and a service still lowers it.
+        #expect(try limit("{}", "{\"\(key)\":null}") == Quotas.ranges[key]?.upperBound)
+        #expect(try limit("{\"\(key)\":\(Int(most * 2))}", "{\"\(key)\":null}") == most * 2)
+        for wrong in ["\"5\"", "-1", "1e300", "true", "[1]"] {
+            let config = try JSONText(checking: "{\"\(key)\":\(wrong)}")
+            let error = #expect(throws: ScriptSettings.Invalid.self) { try ScriptSettings.check(config) }
+            #expect(error?.message.contains("'config.\(key)'") == true)
+        }
+    }
+
+    /// A config of before its keys were checked is taken as far as it can be.
+    @Test func aWrongConfigOfBeforeBreaksNothing() throws {
+        let config = try JSONText(
+            checking: #"{"memory_bytes":5,"max_processes":1e300,"tmp_bytes":"much","api_calls":-1,"cpu_seconds":1e999}"#
+        )
+        let limits = ScriptSettings(config: config).limits(Quotas(), asynchronous: false)
+        #expect(limits.memoryBytes == 16 << 20)
+        #expect(limits.processes == 32)
+        #expect(limits.tmpBytes == 64 << 20)
+        #expect(limits.apiCalls == 0)
+        #expect(limits.cpu == .seconds(30))
+    }
+
+    @Test func aCallOfAScriptHasNoMoreTimeThanItsCaller() {
+        let outer = AttemptLimits(wall: .seconds(5))
+        var inner = AttemptLimits(wall: .seconds(9))
+        inner.wallKey = "async_wall_seconds"
+        inner.cpu = .seconds(60)
+        #expect(inner.within(outer) == outer)
+        inner.wall = .seconds(2)
+        inner.cpu = .seconds(1)
+        #expect(inner.within(outer) == inner)
+    }
+
     @Test(arguments: ["1ab", "a", "ab", "-ab", "ab-", "aB", "a_b", String(repeating: "a", count: 41)])
     func aBadTenantNameIsRefused(text: String) {
         #expect(TenantName(text) == nil)

@@ -51,6 +51,13 @@ public struct AttemptUsage: Sendable, Hashable {
 
     public var cpu: Duration { userCPU + systemCPU }
 
+    /// Adds what a call has used that was made meanwhile: its time is within the time of who called.
+    public mutating func add(nested: AttemptUsage) {
+        let wall = wall
+        self += nested
+        self.wall = wall
+    }
+
     /// Adds what another script of the same attempt has used: one follows the other, so the larger peak counts.
     public static func += (sum: inout AttemptUsage, other: AttemptUsage) {
         sum.userCPU += other.userCPU
@@ -121,6 +128,8 @@ public struct ScriptError: Error, Sendable, Hashable {
         case syntax
         /// The result can not be written as JSON.
         case result
+        /// The script took more memory than it may have.
+        case memory
     }
 
     public var kind: Kind

@@ -53,4 +53,15 @@ public struct AttemptLimits: Sendable, Hashable {
         self.responseBytes = responseBytes
         self.apiCalls = apiCalls
     }
+
+    /// As these are, but never longer and with never more processor time than `outer`, within which the script runs.
+    public func within(_ outer: AttemptLimits) -> AttemptLimits {
+        var limits = self
+        if wall >= outer.wall {
+            limits.wall = outer.wall
+            limits.wallKey = outer.wallKey
+        }
+        limits.cpu = min(cpu, outer.cpu)
+        return limits
+    }
 }

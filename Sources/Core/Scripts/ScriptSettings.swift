@@ -12,6 +12,7 @@ public struct ScriptSettings: Sendable, Hashable {
     public var delaySeconds: Double?
     /// What happens to a job whose caller's wait is over.
     public var onWaitExpired: OnWaitExpired
+    private let lowered: LoweredLimits
 
     public enum OnWaitExpired: String, Sendable, Hashable {
         /// The caller gets 202 and the job runs on.
@@ -28,6 +29,7 @@ public struct ScriptSettings: Sendable, Hashable {
         isQueued = config["queued"]?.bool ?? false
         delaySeconds = Self.delay(config["config"] ?? .null).flatMap(\.number)
         onWaitExpired = config["on_wait_expired"]?.string.flatMap(OnWaitExpired.init(rawValue:)) ?? .detach
+        lowered = LoweredLimits(config: config)
     }
 
     private static let longestDelay = 31_536_000.0
@@ -55,6 +57,7 @@ public struct ScriptSettings: Sendable, Hashable {
                 throw Invalid(message: "'config.wall_seconds' must be a number above 0 and at most 604800.")
             }
         }
+        try LoweredLimits.check(config)
         if let value = config["max_attempts"], !value.isNull {
             guard let attempts = value.integer, (1...100).contains(attempts) else {
                 throw Invalid(message: "'config.max_attempts' must be a whole number from 1 to 100.")
@@ -86,6 +89,10 @@ public struct ScriptSettings: Sendable, Hashable {
             wall: .seconds(min(wallSeconds ?? tenant, tenant)), logBytes: quotas.logBytes,
             responseBytes: quotas.responseBytes, apiCalls: quotas.apiCalls)
         if asynchronous, (wallSeconds ?? .infinity) >= tenant { limits.wallKey = "async_wall_seconds" }
-        return limits
+        limits.cpu = .seconds(quotas.cpuSeconds)
+        limits.memoryBytes = quotas.memoryBytes
+        limits.processes = quotas.maxProcesses
+        limits.tmpBytes = quotas.tmpBytes
+        return lowered.applied(to: limits)
     }
 }

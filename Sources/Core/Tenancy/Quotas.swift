@@ -6,6 +6,10 @@ public struct Quotas: Sendable, Hashable {
     public var retentionSeconds = 604_800.0
     public var wallSeconds = 60.0
     public var asyncWallSeconds = 3600.0
+    public var cpuSeconds = 30.0
+    public var memoryBytes = 256 << 20
+    public var maxProcesses = 32
+    public var tmpBytes = 64 << 20
     public var logBytes = 1 << 20
     public var responseBytes = 10 << 20
     public var apiCalls = 1000
@@ -43,6 +47,10 @@ public struct Quotas: Sendable, Hashable {
         double("retention_seconds", &retentionSeconds)
         double("wall_seconds", &wallSeconds)
         double("async_wall_seconds", &asyncWallSeconds)
+        double("cpu_seconds", &cpuSeconds)
+        integer("memory_bytes", &memoryBytes)
+        integer("max_processes", &maxProcesses)
+        integer("tmp_bytes", &tmpBytes)
         integer("log_bytes", &logBytes)
         integer("response_bytes", &responseBytes)
         integer("api_calls", &apiCalls)
