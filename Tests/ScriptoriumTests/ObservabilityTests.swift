@@ -48,13 +48,18 @@ import Testing
             for (name, script) in [
                 ("inner", "return 1"), ("outer", "return platform.api.get('inner').read().decode()"),
                 ("wrong", "return platform.api.get('nowhere').read().decode()"),
+                (
+                    "limited",
+                    "for _ in range(5): platform.api.get('nowhere')\\nprint('x' * 500, flush=True)\\nwhile True: pass"
+                ),
             ] {
+                let limits = name == "limited" ? #","wall_seconds":3,"api_calls":2,"log_bytes":100"# : ""
                 let saved = try await http.send(
                     HTTPCall(
                         method: "POST", url: url + "/api/v2/system/service",
                         headers: [json, (name: "X-DreamFactory-Session-Token", value: token)],
                         body: Array(
-                            #"{"name":"\#(name)","type":"python3","config":{"content":"\#(script)"}}"#.utf8)))
+                            #"{"name":"\#(name)","type":"python3","config":{"content":"\#(script)"\#(limits)}}"#.utf8)))
                 try #require(saved.status == 201, "\(saved.text)")
             }
         }
@@ -131,7 +136,10 @@ import Testing
             ("scriptorium_workers", house.ingressAdmin), ("scriptorium_worker_slots", house.ingressAdmin),
             ("scriptorium_database_up", house.ingressAdmin), ("scriptorium_http_connections", house.ingressAdmin),
             ("scriptorium_database_wait_seconds_count", house.workerAdmin),
-            (#"scriptorium_script_cpu_seconds_total{language="python3"}"#, house.workerAdmin),
+            (#"scriptorium_script_cpu_seconds_total{language="python3",mode="user"}"#, house.workerAdmin),
+            (#"scriptorium_script_bytes_total{language="python3",direction="in"}"#, house.workerAdmin),
+            (#"scriptorium_script_bytes_total{language="python3",direction="out"}"#, house.workerAdmin),
+            (#"scriptorium_script_wait_seconds_count{language="python3"}"#, house.workerAdmin),
             (#"scriptorium_interpreter_starts_total{language="python3",kind="zygote"}"#, house.workerAdmin),
         ] {
             #expect(try await house.sample(name, at: url) ?? 0 > 0, "\(name)")
@@ -141,6 +149,25 @@ import Testing
             #expect(
                 try await house.sample(#"scriptorium_queue_ready_jobs{kind="\#(kind)"}"#, at: house.workerAdmin)
                     != nil)
+        }
+    }
+
+    @Test func whatAScriptAsksAndPrintsAndTheLimitsThatItMeetsAreCounted() async throws {
+        let house = try await House.shared.value
+        let names = [
+            #"scriptorium_limit_hits_total{limit="api_calls"}"#, #"scriptorium_limit_hits_total{limit="log_bytes"}"#,
+            #"scriptorium_limit_hits_total{limit="wall_seconds"}"#,
+            #"scriptorium_script_api_calls_total{language="python3"}"#,
+            #"scriptorium_script_log_bytes_total{language="python3"}"#,
+            #"scriptorium_script_cpu_seconds_total{language="python3",mode="system"}"#,
+        ]
+        var before: [Double] = []
+        for name in names { before.append(try await house.sample(name, at: house.workerAdmin) ?? 0) }
+        #expect(try await house.call("limited").status == 504)
+        // Each limit counts once in an attempt. No other test of this suite meets one.
+        for (index, (name, least)) in zip(names, [1.0, 1, 1, 5, 100, 0]).enumerated() {
+            let now = try #require(try await house.sample(name, at: house.workerAdmin))
+            #expect(index < 3 ? now == before[index] + least : now >= before[index] + least, "\(name)")
         }
     }
 

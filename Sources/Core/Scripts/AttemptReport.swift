@@ -15,6 +15,14 @@ public struct AttemptReport: Sendable {
         case cancelled
         /// Our own machinery failed before the script could answer: the attempt may be repeated.
         case lost(String)
+
+        /// Whether the script came to an end by itself.
+        public var isOwn: Bool {
+            switch self {
+            case .result, .exited: true
+            case .crashed, .limit, .violation, .cancelled, .lost: false
+            }
+        }
     }
 
     public var ending: Ending

@@ -146,6 +146,7 @@ struct InternalCalls: ScriptHost {
     ) async throws -> ServiceResponse {
         let quotas = caller.tenant.quotas
         guard call.depth < quotas.callDepth else {
+            call.budget.fired("call_depth")
             throw ServiceError(
                 508, "Scripts call each other more than \(quotas.callDepth) deep (call_depth).",
                 context: [("limit", .string("call_depth"))])

@@ -181,14 +181,35 @@ struct EventedRun {
         let clock = ContinuousClock()
         var limits = call.limits
         limits.wall = max(.zero, min(limits.wall, clock.now.duration(to: call.deadline)))
+        limits.cpu = min(limits.cpu - usage.cpu, call.budget.cpu)
+        guard limits.cpu > .zero else { return AttemptReport(ending: .limit(overCPU)) }
         let attempt = ScriptAttempt(
             language: script.language, name: name, source: script.source, event: event,
             platform: PlatformView.json(of: call, platform.settings), limits: limits, tenant: call.caller.tenant.name)
         let started = clock.now
-        let report = await LookedUpRun(platform: platform, call: call, log: log).report(of: attempt)
+        var report = await LookedUpRun(platform: platform, call: call, log: log).report(of: attempt)
         usage += report.usage
-        ScriptMetrics.ran(script.language, run: started.duration(to: clock.now), cpu: report.usage.cpu)
+        call.budget.spend(cpu: report.usage.cpu)
+        ScriptMetrics.ran(script.language, run: started.duration(to: clock.now), report.usage)
+        // What the script has called used of the same time, and is known only now.
+        if report.ending.isOwn, usage.cpu > call.limits.cpu || call.budget.cpu < .zero {
+            report.ending = .limit(overCPU)
+        }
+        count(report, limits)
         return report
+    }
+
+    private var overCPU: LimitHit {
+        LimitHit(key: "cpu_seconds", value: "\(JSONText.number(call.limits.cpu.seconds)) s")
+    }
+
+    /// Counts the limits that fired in one of the scripts.
+    private func count(_ report: AttemptReport, _ limits: AttemptLimits) {
+        if case .limit(let hit) = report.ending {
+            call.budget.fired(hit.key == "wall_seconds" ? limits.wallKey : hit.key)
+        }
+        if report.usage.apiCalls > limits.apiCalls { call.budget.fired("api_calls") }
+        if report.logTruncated { call.budget.fired("log_bytes") }
     }
 
     private func say(_ text: String) {
@@ -206,6 +227,8 @@ struct EventedRun {
             }
         } catch {
             failure = failure ?? error
+            // The response of a script, as it was to be sent.
+            if case .limit(let hit) = error { call.budget.fired(hit.key) }
             response = ErrorRendering.response(
                 call.contextualised(error.shown), accept: AcceptedTypes.header(of: call.request))
         }

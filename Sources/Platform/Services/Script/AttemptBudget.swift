@@ -6,11 +6,14 @@ import Synchronization
 final class AttemptBudget: Sendable {
     private struct Left {
         var calls: Int
+        var cpu: Duration
         var logBytes: Int
         var isCut = false
         var number = 0
         var outsideCalls = AttemptBudget.mostOutsideCalls
         var refusals = AttemptBudget.mostRefusals
+        /// The limits that have fired.
+        var fired: Set<String> = []
     }
 
     /// The calls of scripts that were made.
@@ -26,16 +29,29 @@ final class AttemptBudget: Sendable {
 
     init(_ limits: AttemptLimits) {
         outsideBytes = ByteAllowance(limits.responseBytes * 2)
-        left = Mutex(Left(calls: limits.apiCalls, logBytes: limits.logBytes))
+        left = Mutex(Left(calls: limits.apiCalls, cpu: limits.cpu, logBytes: limits.logBytes))
     }
 
     /// Whether another `platform.api` call may be made.
     func takeCall() -> Bool {
-        left.withLock { left in
+        let isLeft = left.withLock { left in
             guard left.calls > 0 else { return false }
             left.calls -= 1
             return true
         }
+        if !isLeft { fired("api_calls") }
+        return isLeft
+    }
+
+    /// The processor time that is left. A script's own is taken off at its end, so that calls which run at the same time
+    /// have the same time before them.
+    var cpu: Duration { left.withLock { $0.cpu } }
+
+    func spend(cpu: Duration) { left.withLock { $0.cpu -= cpu } }
+
+    /// Counts a limit that fired, once however often it does in the attempt.
+    func fired(_ limit: String) {
+        if left.withLock({ $0.fired.insert(limit).inserted }) { LimitMetrics.fired(limit) }
     }
 
     /// 1, 2, 3 …: tells what the attempt makes apart.
@@ -69,13 +85,16 @@ final class AttemptBudget: Sendable {
 
     /// The line as it is kept; nil where the log is full. The first that is dropped leaves a word about it.
     func keep(_ line: LogLine) -> LogLine? {
-        left.withLock { left in
-            guard line.stream != .system else { return line }
+        let (kept, isCut) = left.withLock { left -> (LogLine?, Bool) in
+            guard line.stream != .system else { return (line, false) }
             left.logBytes -= line.text.utf8.count + 16
-            guard left.logBytes < 0 else { return line }
-            guard !left.isCut else { return nil }
+            guard left.logBytes < 0 else { return (line, false) }
+            guard !left.isCut else { return (nil, false) }
             left.isCut = true
-            return LogLine(stream: .system, text: "The output of this job was cut here: log_bytes is reached.")
+            let word = "The output of this job was cut here: log_bytes is reached."
+            return (LogLine(stream: .system, text: word), true)
         }
+        if isCut { fired("log_bytes") }
+        return kept
     }
 }

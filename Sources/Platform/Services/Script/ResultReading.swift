@@ -20,6 +20,8 @@ struct ResultReading {
         case .limit(let hit) where hit.key == "wall_seconds":
             // What the author or the operator has set, not what was left of it.
             throw .limit(LimitHit(key: limits.wallKey, value: "\(JSONText.number(limits.wall.seconds)) s"))
+        case .limit(let hit) where hit.key == "cpu_seconds":
+            throw .limit(LimitHit(key: hit.key, value: "\(JSONText.number(limits.cpu.seconds)) s"))
         case .limit(let hit): throw .limit(hit)
         case .violation(let why): throw .violation(why)
         case .cancelled: throw .cancelled

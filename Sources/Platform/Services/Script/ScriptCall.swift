@@ -75,7 +75,7 @@ public struct ScriptCall: Sendable {
         call.request = request
         call.work = work
         call.events = events
-        call.limits = limits
+        call.limits = limits.within(self.limits)
         call.job = job.child()
         call.depth += 1
         return call

@@ -51,9 +51,12 @@ enum ScriptFailure: Error {
             let status = Self.errorStatus(value["status_code"].flatMap(Self.number))
             let message = value["message"].flatMap { $0.isNull ? nil : $0.string ?? $0.text }
             return ServiceError(
-                status, message ?? "Unknown scripting error.", code: value["code"].flatMap(Self.number))
+                status, message ?? "Unknown scripting error.", code: value["code"].flatMap(Self.number),
+                context: Self.limit(in: value["context"]).map { [("limit", .string($0))] } ?? [])
         case .returned(let error):
-            return ServiceError(500, Self.returnedMessage(error))
+            return ServiceError(
+                500, Self.returnedMessage(error),
+                context: Self.limit(in: error["context"]).map { [("limit", .string($0))] } ?? [])
         case .exit(let code, let line):
             var detail = line.map { " \($0)" } ?? ""
             if detail.hasSuffix("out of memory") {
@@ -78,15 +81,21 @@ enum ScriptFailure: Error {
     /// The job's `error` (contract.md §5).
     var json: JSONText {
         let shown = shown
-        var limit: String?
+        // Also one that fired in a call whose error the script passes on.
+        let limit = Self.limit(in: .object(shown.context))
         var line: Int?
         var trace: [String] = []
-        if case .limit(let hit) = self { limit = hit.key }
         if case .script(let error) = self {
             line = error.line
             trace = error.trace
         }
         return JobOutcome.error(shown, limit: limit, line: line, trace: trace)
+    }
+
+    /// The quota that an error's context names as the one that fired.
+    private static func limit(in context: JSONText?) -> String? {
+        guard let key = context?["limit"]?.string, Quotas.keys.contains(key) else { return nil }
+        return key
     }
 
     private static func message(of error: ScriptError) -> String {
