@@ -78,7 +78,8 @@ enum SystemStatements {
     static let usage = Statement(
         "catalog_usage",
         """
-        select to_char(day, 'YYYY-MM-DD'), service, jobs, attempts, run_us, cpu_us, request_bytes, response_bytes
+        select to_char(day, 'YYYY-MM-DD'), service, jobs, attempts, run_us, cpu_us, request_bytes, response_bytes,
+            user_us, system_us, waited_us, api_calls, bytes_in, bytes_out, log_bytes
         from usage_1($1::bigint, $2::text::date, $3::text::date)
         """)
 

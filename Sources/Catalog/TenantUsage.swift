@@ -15,6 +15,8 @@ public struct TenantUsage: Sendable {
     /// As stored.
     public let requestBytes: Int64
     public let responseBytes: Int64
+    /// What the attempts have used together, without `wall` and the peak.
+    public let scripts: AttemptUsage
 
     /// Whether a text is a date that exists, as `YYYY-MM-DD`.
     public static func isDay(_ text: String) -> Bool { Timestamp(text + "T00:00:00Z") != nil }
@@ -22,10 +24,21 @@ public struct TenantUsage: Sendable {
     init(_ row: Row) throws {
         let run: Int64
         let cpu: Int64
-        (day, service, jobs, attempts, run, cpu, requestBytes, responseBytes) = try row.decode(
-            String.self, String.self, Int64.self, Int64.self, Int64.self, Int64.self, Int64.self, Int64.self)
+        var scripts = AttemptUsage()
+        let (user, system, waited): (Int64, Int64, Int64)
+        (
+            day, service, jobs, attempts, run, cpu, requestBytes, responseBytes, user, system, waited, scripts.apiCalls,
+            scripts.bytesIn, scripts.bytesOut, scripts.logBytes
+        ) = try row.decode(
+            String.self, String.self, Int64.self, Int64.self, Int64.self, Int64.self, Int64.self, Int64.self,
+            Int64.self,
+            Int64.self, Int64.self, Int.self, Int.self, Int.self, Int.self)
         self.run = .microseconds(run)
         self.cpu = .microseconds(cpu)
+        scripts.userCPU = .microseconds(user)
+        scripts.systemCPU = .microseconds(system)
+        scripts.waited = .microseconds(waited)
+        self.scripts = scripts
     }
 }
 

@@ -6,22 +6,20 @@ public struct FinishedAttempt: Sendable {
     public var job: ClaimedJob
     public var worker: WorkerID
     public var status: JobStatus
-    public var cpu: Duration
-    public var peakMemoryBytes: Int
+    public var usage: AttemptUsage
     /// A sealed ``JobOutcome``; nil where there is no key to seal with.
     public var outcome: [UInt8]?
     /// What its scripts have called, those that they called included.
     public var children: [FinishedChild]
 
     public init(
-        job: ClaimedJob, worker: WorkerID, status: JobStatus, cpu: Duration, peakMemoryBytes: Int, outcome: [UInt8]?,
+        job: ClaimedJob, worker: WorkerID, status: JobStatus, usage: AttemptUsage, outcome: [UInt8]?,
         children: [FinishedChild] = []
     ) {
         self.job = job
         self.worker = worker
         self.status = status
-        self.cpu = cpu
-        self.peakMemoryBytes = peakMemoryBytes
+        self.usage = usage
         self.outcome = outcome
         self.children = children
     }

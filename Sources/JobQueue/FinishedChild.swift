@@ -14,8 +14,7 @@ public struct FinishedChild: Sendable {
     public var began: ContinuousClock.Instant
     public var ended: ContinuousClock.Instant
     public var status: JobStatus
-    public var cpu: Duration
-    public var peakMemoryBytes: Int
+    public var usage: AttemptUsage
     /// A sealed ``JobPayload``; empty where it is not kept.
     public var payload: [UInt8]
     /// A sealed ``JobSummary``.
@@ -28,8 +27,8 @@ public struct FinishedChild: Sendable {
 
     public init(
         id: JobID, parent: JobID, service: String, serviceID: Int64, version: Int32, verb: Verb, wall: Duration,
-        began: ContinuousClock.Instant, ended: ContinuousClock.Instant, status: JobStatus, cpu: Duration,
-        peakMemoryBytes: Int, payload: [UInt8], summary: [UInt8], outcome: [UInt8]?, lineCount: Int32, lines: [UInt8]?
+        began: ContinuousClock.Instant, ended: ContinuousClock.Instant, status: JobStatus, usage: AttemptUsage,
+        payload: [UInt8], summary: [UInt8], outcome: [UInt8]?, lineCount: Int32, lines: [UInt8]?
     ) {
         self.id = id
         self.parent = parent
@@ -41,8 +40,7 @@ public struct FinishedChild: Sendable {
         self.began = began
         self.ended = ended
         self.status = status
-        self.cpu = cpu
-        self.peakMemoryBytes = peakMemoryBytes
+        self.usage = usage
         self.payload = payload
         self.summary = summary
         self.outcome = outcome

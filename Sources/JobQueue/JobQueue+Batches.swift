@@ -64,10 +64,9 @@ extension JobQueue {
     ) -> [any PostgresEncodable] {
         [
             worker.rawValue, SQLArray(batch.map(\.job.id)), SQLArray(batch.map { Int16($0.job.attempt) }),
-            SQLArray(batch.map { StoredResult.number($0.status) }), SQLArray(batch.map(\.cpu.microseconds)),
-            SQLArray(batch.map { Int64($0.peakMemoryBytes) }), SQLArray(batch.map(\.outcome)),
-            SQLArray(batch.map(\.job.createdAt)), isRepeat,
-        ]
+            SQLArray(batch.map { StoredResult.number($0.status) }), SQLArray(batch.map(\.outcome)),
+            SQLArray(batch.map(\.job.createdAt)),
+        ] + AttemptUsage.columns(batch.map(\.usage)) + [isRepeat]
     }
 
     private static func children(of batch: [FinishedAttempt]) -> [any PostgresEncodable] {
@@ -76,14 +75,16 @@ extension JobQueue {
         return [
             SQLArray(children.map(\.id)),
             SQLArray(batch.flatMap { attempt in attempt.children.map { _ in attempt.job.id } }),
+            SQLArray(batch.flatMap { attempt in attempt.children.map { _ in attempt.job.createdAt } }),
             SQLArray(children.map(\.parent)), SQLArray(children.map(\.service)), SQLArray(children.map(\.serviceID)),
             SQLArray(children.map(\.version)), SQLArray(children.map(\.verb.rawValue)),
             SQLArray(children.map { Int32(clamping: $0.wall.milliseconds) }),
             SQLArray(children.map { $0.began.duration(to: now).microseconds }),
             SQLArray(children.map { $0.ended.duration(to: now).microseconds }),
-            SQLArray(children.map { StoredResult.number($0.status) }), SQLArray(children.map(\.cpu.microseconds)),
-            SQLArray(children.map { Int64($0.peakMemoryBytes) }), SQLArray(children.map(\.payload)),
-            SQLArray(children.map(\.summary)), SQLArray(children.map(\.outcome)), SQLArray(children.map(\.lineCount)),
+            SQLArray(children.map { StoredResult.number($0.status) }),
+        ] + AttemptUsage.columns(children.map(\.usage)) + [
+            SQLArray(children.map(\.payload)), SQLArray(children.map(\.summary)), SQLArray(children.map(\.outcome)),
+            SQLArray(children.map(\.lineCount)),
             SQLArray(children.map(\.lines)),
         ]
     }

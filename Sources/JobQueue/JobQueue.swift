@@ -101,17 +101,21 @@ public final class JobQueue: Service, Sendable {
     /// - Parameter lost: whether the attempt failed by our fault and not by the script's.
     /// - Returns: when the next attempt begins; nil where this one no longer held its job.
     public func retry(
-        _ job: ClaimedJob, from worker: WorkerID, lost: Bool, cpu: Duration, peakMemoryBytes: Int
+        _ job: ClaimedJob, from worker: WorkerID, lost: Bool, usage: AttemptUsage
     ) async throws -> Timestamp? {
         let next = try await database.system.execute(
             SystemStatements.retry,
-            [
-                worker.rawValue, job.id, Int16(job.attempt), Int16(lost ? 5 : 2), cpu.microseconds,
-                Int64(peakMemoryBytes),
-            ]
+            [worker.rawValue, job.id, Int16(job.attempt), Int16(lost ? 5 : 2)] + usage.stored
         ).first?.decode(Timestamp?.self)
         if next == nil { QueueMetrics.resultRefused() }
         return next
+    }
+
+    /// Notes what a run has used that was given up, because its job was cancelled or taken over.
+    public func settle(_ job: ClaimedJob, from worker: WorkerID, usage: AttemptUsage) async throws {
+        _ = try await database.system.execute(
+            SystemStatements.settle,
+            [worker.rawValue, job.id, Int16(job.attempt), job.createdAt] + usage.stored)
     }
 
     /// Which of the jobs that a worker believes it runs are no longer its own: cancelled, or taken over.

@@ -27,6 +27,8 @@ public struct JobRecord: Sendable {
     public let finishedAt: Timestamp?
     public let cpu: Duration?
     public let peakMemoryBytes: Int?
+    /// Of the attempt that has ended the job; nil while none has.
+    public let usage: AttemptUsage?
     /// The end of a failed job, for its error.
     public let failure: StoredResult?
 }
@@ -37,12 +39,12 @@ extension JobRecord {
             id, createdAt, tenant, app, account, service, serviceID, verb, isAsynchronous, maxAttempts, retryOf,
             parent, firstRunAt,
             summary, ended, endedAttempt, endedStart, finishedAt, cpu, memory, outcome, running, runningStart, queued,
-            delayed, runAt
+            delayed, runAt, usage
         ) = try row.decode(
             JobID.self, Timestamp.self, Int64.self, Int64?.self, Int64?.self, String.self, Int64.self, String.self,
             Bool.self, Int16.self, JobID?.self, JobID?.self, Timestamp?.self, [UInt8]?.self, Int16?.self, Int16?.self,
             Timestamp?.self, Timestamp?.self, Int64?.self, Int64?.self, [UInt8]?.self, Int16?.self, Timestamp?.self,
-            Int16?.self, Int16?.self, Timestamp?.self)
+            Int16?.self, Int16?.self, Timestamp?.self, SQLArray<Int64>?.self)
         self.id = id
         self.createdAt = createdAt
         self.app = app
@@ -63,6 +65,7 @@ extension JobRecord {
         self.finishedAt = finishedAt
         self.cpu = cpu.map { .microseconds($0) }
         peakMemoryBytes = memory.map(Int.init)
+        self.usage = usage.flatMap { AttemptUsage(stored: $0.elements) }
         if let ended, let finishedAt, status == .failed {
             failure = StoredResult(
                 id: id, tenant: TenantID(rawValue: tenant), number: ended, attempt: attempt, startedAt: endedStart,
@@ -81,7 +84,10 @@ extension JobQueue {
         select j.id, j.created_at, j.tenant, j.app, j.account, j.service, j.service_id, j.method, j.asynchronous,
             j.max_attempts, j.retry_of, j.parent, j.run_at, j.summary, e.status, e.attempt, e.started_at, e.finished_at, e.cpu_us,
             e.peak_memory, case when e.status in (2, 5) then e.response end, n.attempt, n.started_at, q.attempt, d.attempt,
-            d.run_at
+            d.run_at,
+            case when e.id is not null then array[
+                e.peak_memory, e.wall_us, e.user_us, e.system_us, e.waited_us, e.api_calls, e.bytes_in, e.bytes_out, e.log_bytes
+            ] end
         from job j
         left join result e
             on e.id = j.id and e.created_at = j.created_at and e.created_at between $2::timestamptz and $3::timestamptz

@@ -26,18 +26,22 @@ enum SystemStatements {
     static let finish = Statement(
         "queue_finish",
         """
-        select finish_1($1::bigint, $2::uuid[], $3::smallint[], $4::smallint[], $5::bigint[], $6::bigint[], $7::bytea[],
-            $8::timestamptz[], $9::boolean)
+        select finish_3($1::bigint, $2::uuid[], $3::smallint[], $4::smallint[], $5::bytea[], $6::timestamptz[],
+            $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+            $14::bigint[], $15::bigint[], $16::boolean)
         """)
 
     /// Batched over tenants, with what the scripts of the attempts have called. Commits durably.
     static let finishFamily = Statement(
         "queue_finish_family",
         """
-        select finish_2($1::bigint, $2::uuid[], $3::smallint[], $4::smallint[], $5::bigint[], $6::bigint[], $7::bytea[],
-            $8::timestamptz[], $9::boolean, $10::uuid[], $11::uuid[], $12::uuid[], $13::text[], $14::bigint[],
-            $15::integer[], $16::text[], $17::integer[], $18::bigint[], $19::bigint[], $20::smallint[], $21::bigint[],
-            $22::bigint[], $23::bytea[], $24::bytea[], $25::bytea[], $26::integer[], $27::bytea[])
+        select finish_3($1::bigint, $2::uuid[], $3::smallint[], $4::smallint[], $5::bytea[], $6::timestamptz[],
+            $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+            $14::bigint[], $15::bigint[], $16::boolean, $17::uuid[], $18::uuid[], $19::timestamptz[], $20::uuid[],
+            $21::text[], $22::bigint[], $23::integer[], $24::text[], $25::integer[], $26::bigint[], $27::bigint[],
+            $28::smallint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[], $34::bigint[],
+            $35::bigint[], $36::bigint[], $37::bigint[], $38::bytea[], $39::bytea[], $40::bytea[], $41::integer[],
+            $42::bytea[])
         """)
 
     static let release = Statement("queue_release", "select release_1($1::bigint, $2::uuid[], $3::boolean)")
@@ -45,7 +49,18 @@ enum SystemStatements {
     /// A worker serves every tenant. Commits durably.
     static let retry = Statement(
         "queue_retry",
-        "select retry_1($1::bigint, $2::uuid, $3::smallint, $4::smallint, $5::bigint, $6::bigint)")
+        """
+        select retry_2($1::bigint, $2::uuid, $3::smallint, $4::smallint, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
+            $9::bigint, $10::bigint, $11::bigint, $12::bigint, $13::bigint)
+        """)
+
+    /// A worker serves every tenant.
+    static let settle = Statement(
+        "queue_settle",
+        """
+        select settle_1($1::bigint, $2::uuid, $3::smallint, $4::timestamptz, $5::bigint, $6::bigint, $7::bigint,
+            $8::bigint, $9::bigint, $10::bigint, $11::bigint, $12::bigint, $13::bigint)
+        """)
 
     static let lostRuns = Statement("queue_lost_runs", "select lost_runs_1($1::bigint, $2::uuid[])", idempotent: true)
 

@@ -25,12 +25,14 @@ struct JobRunner: Sendable {
                 logger.warning(
                     "attempt dropped: the job is no longer this worker's",
                     metadata: ["job_id": "\(job.id)", "attempt": "\(job.attempt)"])
+                await settle(job, epoch, outcome, logger)
             }
         } else {
-            await write(job, epoch, logger) {
+            let isWritten = await write(job, epoch, logger) {
                 if isTriedAgain(job, outcome) { return try await retry(job, epoch, outcome, logger) }
                 return try await store(job, epoch, outcome)
             }
+            if !isWritten { await settle(job, epoch, outcome, logger) }
         }
     }
 
@@ -132,9 +134,10 @@ struct JobRunner: Sendable {
     }
 
     /// Writes the verdict, again and again while the lease lasts: a database that is away for a while loses no result.
+    /// - Returns: whether it stands.
     private func write(
         _ job: ClaimedJob, _ epoch: WorkerID, _ logger: Logger, _ verdict: @escaping @Sendable () async throws -> Bool
-    ) async {
+    ) async -> Bool {
         while true {
             do {
                 // The script's time may be over, its verdict must still be written: a task of its own is not cancelled
@@ -143,10 +146,10 @@ struct JobRunner: Sendable {
                 if !isAccepted {
                     logger.warning("late result refused")
                 }
-                return
+                return isAccepted
             } catch {
                 logger.error("result not written", metadata: ["error": "\(error)"])
-                guard !Task.isCancelled else { return }
+                guard !Task.isCancelled else { return false }
                 try? await Task.sleep(for: .seconds(1))
             }
         }
@@ -163,8 +166,7 @@ struct JobRunner: Sendable {
         }
         return try await platform.queue.finish(
             FinishedAttempt(
-                job: job, worker: epoch, status: outcome.status, cpu: outcome.usage.cpu,
-                peakMemoryBytes: outcome.usage.peakMemoryBytes,
+                job: job, worker: epoch, status: outcome.status, usage: outcome.usage,
                 outcome: try key?.seal(outcome.outcome.bytes, label: JobResponses.label(job.id)),
                 children: key == nil ? [] : try outcome.children.map { try $0.finished(by: epoch) }))
     }
@@ -172,14 +174,30 @@ struct JobRunner: Sendable {
     private func retry(
         _ job: ClaimedJob, _ epoch: WorkerID, _ outcome: ScriptOutcome, _ logger: Logger
     ) async throws -> Bool {
-        // What it has called is not kept, and has been used all the same.
-        let cpu = outcome.children.reduce(outcome.usage.cpu) { $0 + $1.cpu }
         let next = try await platform.queue.retry(
-            job, from: epoch, lost: outcome.isLost, cpu: cpu, peakMemoryBytes: outcome.usage.peakMemoryBytes)
+            job, from: epoch, lost: outcome.isLost, usage: Self.usage(of: outcome))
         if let next {
             logger.warning("attempt failed, trying again", metadata: ["next": "\(next)"])
         }
         return next != nil
+    }
+
+    /// What it has called is not kept, and has been used all the same.
+    private static func usage(of outcome: ScriptOutcome) -> AttemptUsage {
+        outcome.children.reduce(into: outcome.usage) { $0.add(nested: $1.usage) }
+    }
+
+    /// The run came to nothing, and has used what it has used.
+    private func settle(_ job: ClaimedJob, _ epoch: WorkerID, _ outcome: ScriptOutcome, _ logger: Logger) async {
+        let usage = Self.usage(of: outcome)
+        // The job's own task is cancelled, and the note must still be written.
+        await Task {
+            do {
+                try await platform.queue.settle(job, from: epoch, usage: usage)
+            } catch {
+                logger.warning("usage of a dropped attempt not written", metadata: ["error": "\(error)"])
+            }
+        }.value
     }
 
     private func handBack(_ job: ClaimedJob, _ epoch: WorkerID) async {

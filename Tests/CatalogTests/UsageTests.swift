@@ -18,8 +18,10 @@ import Testing
     private static let insertResults = Statement(
         "test_insert_results",
         """
-        insert into result (id, created_at, tenant, status, attempt, worker, started_at, finished_at, cpu_us, response)
-        select id, created_at, tenant, 1, 2, 1, created_at, created_at + interval '0.25 seconds', 1000, 'twelve bytes'
+        insert into result (id, created_at, tenant, status, attempt, worker, started_at, finished_at, cpu_us, response,
+            user_us, system_us, waited_us, api_calls, bytes_in, bytes_out, log_bytes)
+        select id, created_at, tenant, 1, 2, 1, created_at, created_at + interval '0.25 seconds', 1000, 'twelve bytes',
+            900, 100, 2, 3, 4, 5, 6
         from job
         where tenant = $1::bigint and not exists (select from result r where r.id = job.id and r.created_at = job.created_at)
         limit $2::integer
@@ -27,8 +29,11 @@ import Testing
     private static let insertAttempts = Statement(
         "test_insert_attempts",
         """
-        insert into attempt (id, created_at, tenant, attempt, worker, status, started_at, finished_at, cpu_us)
-        select id, created_at, tenant, 1, 1, 5, created_at, created_at + interval '0.5 seconds', 500 from result
+        insert into attempt (id, created_at, tenant, attempt, worker, status, started_at, finished_at, cpu_us,
+            user_us, system_us, waited_us, api_calls, bytes_in, bytes_out, log_bytes)
+        select id, created_at, tenant, 1, 1, 5, created_at, created_at + interval '0.5 seconds', 500,
+            300, 200, 20, 30, 40, 50, 60
+        from result
         where tenant = $1::bigint
         on conflict do nothing
         """)
@@ -55,7 +60,9 @@ import Testing
     private func sums(_ here: TestCatalog, _ tenant: TenantID) async throws -> [String] {
         try await here.catalog.usage(of: tenant, from: "2026-03-01", to: "2026-03-31").map {
             "\($0.day) \($0.service) \($0.jobs) \($0.attempts) \($0.run.milliseconds) \($0.cpu.microseconds)"
-                + " \($0.requestBytes) \($0.responseBytes)"
+                + " \($0.requestBytes) \($0.responseBytes) \($0.scripts.userCPU.microseconds)"
+                + " \($0.scripts.systemCPU.microseconds) \($0.scripts.waited.microseconds) \($0.scripts.apiCalls)"
+                + " \($0.scripts.bytesIn) \($0.scripts.bytesOut) \($0.scripts.logBytes)"
         }
     }
 
@@ -70,7 +77,8 @@ import Testing
             #expect(try await sums(here, acme).count == 2)
             try await insert(here, acme, 0, ended: 10)
             let expected = [
-                "2026-03-05 service-0 2 4 1500 3000 6 24", "2026-03-05 service-1 2 4 1500 3000 4 24",
+                "2026-03-05 service-0 2 4 1500 3000 6 24 2400 600 44 66 88 110 132",
+                "2026-03-05 service-1 2 4 1500 3000 4 24 2400 600 44 66 88 110 132",
             ]
             #expect(try await sums(here, acme) == expected)
             #expect(try await close(here))
@@ -87,7 +95,7 @@ import Testing
             #expect(try await sums(here, acme) == expected)
             #expect(try await close(here), "and are not made again")
             #expect(try await sums(here, acme) == expected)
-            #expect(try await sums(here, other) == ["2026-03-05 service-1 1 2 750 1500 1 12"])
+            #expect(try await sums(here, other) == ["2026-03-05 service-1 1 2 750 1500 1 12 1200 300 22 33 44 55 66"])
         }
     }
 

@@ -24,7 +24,7 @@ import Testing
             switch step {
             case 2: _ = try await test.finish(first, worker)
             case 3:
-                _ = try await test.queue.retry(first, from: worker, lost: false, cpu: .zero, peakMemoryBytes: 0)
+                _ = try await test.queue.retry(first, from: worker, lost: false, usage: AttemptUsage())
             case 4: _ = try await test.queue.cancel(first.id, of: test.tenant)
             default: break
             }

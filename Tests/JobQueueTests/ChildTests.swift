@@ -11,7 +11,7 @@ import Testing
         return FinishedChild(
             id: JobID(milliseconds: parent.milliseconds), parent: parent, service: "leaf", serviceID: 4, version: 2,
             verb: .put, wall: .seconds(60), began: now - .milliseconds(20), ended: now - .milliseconds(10),
-            status: .succeeded, cpu: .milliseconds(3), peakMemoryBytes: 5, payload: [1], summary: [2], outcome: [3],
+            status: .succeeded, usage: TestQueue.usage(3), payload: [1], summary: [2], outcome: [3],
             lineCount: lines ? 1 : 0, lines: lines ? [4] : nil)
     }
 
@@ -20,7 +20,7 @@ import Testing
     {
         try await test.queue.finish(
             FinishedAttempt(
-                job: job, worker: worker, status: .succeeded, cpu: .zero, peakMemoryBytes: 0, outcome: [9],
+                job: job, worker: worker, status: .succeeded, usage: TestQueue.usage(2), outcome: [9],
                 children: children))
     }
 
@@ -45,7 +45,9 @@ import Testing
             #expect(record.app == parent.app)
             #expect(record.createdAt == parent.createdAt)
             #expect(record.serviceID == 4)
-            #expect(record.cpu == .milliseconds(3))
+            #expect(record.cpu == .milliseconds(6))
+            #expect(record.usage == TestQueue.usage(3))
+            #expect(parent.usage == TestQueue.usage(2))
             let began = try #require(record.startedAt)
             let ended = try #require(record.finishedAt)
             #expect(ended.microseconds - began.microseconds == 10_000)
@@ -76,8 +78,35 @@ import Testing
         }
     }
 
+    // What is said now, and what the program of before says, word for word.
+    private static let ends = [
+        Statement(
+            "test_repeated_family",
+            """
+            select finish_3($1::bigint, array[$2::uuid], array[1]::smallint[], array[1]::smallint[], array['\\x09'::bytea],
+                array[$3::timestamptz], array[0]::bigint[], array[0]::bigint[], array[0]::bigint[], array[0]::bigint[],
+                array[0]::bigint[], array[0]::bigint[], array[0]::bigint[], array[0]::bigint[], array[0]::bigint[],
+                $4::boolean, array[$5::uuid], array[$2::uuid], array[$3::timestamptz], array[$2::uuid], array['leaf'],
+                array[4]::bigint[], array[2], array['PUT'], array[60000], array[20]::bigint[], array[10]::bigint[],
+                array[1]::smallint[], array[0]::bigint[], array[0]::bigint[], array[0]::bigint[], array[0]::bigint[],
+                array[0]::bigint[], array[0]::bigint[], array[0]::bigint[], array[0]::bigint[], array[0]::bigint[],
+                array['\\x01'::bytea], array['\\x02'::bytea], array['\\x03'::bytea], array[0], array[null]::bytea[])
+            """),
+        Statement(
+            "test_repeated_family_of_before",
+            """
+            select finish_2($1::bigint, array[$2::uuid], array[1]::smallint[], array[1]::smallint[],
+                array[0]::bigint[], array[0]::bigint[], array['\\x09'::bytea], array[$3::timestamptz],
+                $4::boolean, array[$5::uuid], array[$2::uuid], array[$2::uuid], array['leaf'],
+                array[4]::bigint[], array[2], array['PUT'], array[60000], array[20]::bigint[],
+                array[10]::bigint[], array[1]::smallint[], array[0]::bigint[], array[0]::bigint[],
+                array['\\x01'::bytea], array['\\x02'::bytea], array['\\x03'::bytea], array[0],
+                array[null]::bytea[])
+            """),
+    ]
+
     /// A write whose outcome was unknown is repeated, and counts once.
-    @Test func aRepeatedEndWritesItsChildrenOnce() async throws {
+    @Test(arguments: ends.indices) func aRepeatedEndWritesItsChildrenOnce(program: Int) async throws {
         try await TestQueue.with { test in
             let worker = try await test.worker()
             try await test.queue.enqueue(test.job())
@@ -85,17 +114,7 @@ import Testing
             let only = child(of: job.id)
             for isRepeat in [false, true] {
                 let accepted = try await test.database.system.execute(
-                    Statement(
-                        "test_repeated_family",
-                        """
-                        select finish_2($1::bigint, array[$2::uuid], array[1]::smallint[], array[1]::smallint[],
-                            array[0]::bigint[], array[0]::bigint[], array['\\x09'::bytea], array[$3::timestamptz],
-                            $4::boolean, array[$5::uuid], array[$2::uuid], array[$2::uuid], array['leaf'],
-                            array[4]::bigint[], array[2], array['PUT'], array[60000], array[20]::bigint[],
-                            array[10]::bigint[], array[1]::smallint[], array[0]::bigint[], array[0]::bigint[],
-                            array['\\x01'::bytea], array['\\x02'::bytea], array['\\x03'::bytea], array[0],
-                            array[null]::bytea[])
-                        """), [worker.rawValue, job.id, job.createdAt, isRepeat, only.id])
+                    Self.ends[program], [worker.rawValue, job.id, job.createdAt, isRepeat, only.id])
                 #expect(accepted.count == 1)
             }
             #expect(try await test.numbers("select count(*)::int from job where parent is not null") == [1])

@@ -121,10 +121,10 @@ import Testing
             let worker = try await test.worker()
             let first = try #require(try await test.queue.claim(worker, want: 1).first)
             let next = try await test.queue.retry(
-                first, from: worker, lost: false, cpu: .milliseconds(5), peakMemoryBytes: 7)
+                first, from: worker, lost: false, usage: TestQueue.usage(2))
             #expect(try #require(next) > first.createdAt)
             #expect(try await !test.finish(first, worker), "the attempt is over")
-            let again = try await test.queue.retry(first, from: worker, lost: false, cpu: .zero, peakMemoryBytes: 0)
+            let again = try await test.queue.retry(first, from: worker, lost: false, usage: AttemptUsage())
             #expect(again == nil, "and can not be repeated twice")
             try await test.sql("update delayed set run_at = now()")
             try await test.whileUpkeep {
@@ -136,7 +136,53 @@ import Testing
             #expect(second.attempt == 2)
             #expect(try await test.finish(second, worker))
             #expect(
-                try await test.numbers("select attempt::int from attempt where status = 2 and cpu_us = 5000") == [1])
+                try await test.numbers(
+                    """
+                    select attempt::int from attempt
+                    where status = 2 and cpu_us = 4000 and user_us = 3000 and system_us = 1000 and wall_us = 6002
+                        and waited_us = 8004 and api_calls = 10 and bytes_in = 12 and bytes_out = 14 and log_bytes = 16
+                        and peak_memory = 1048576
+                    """) == [1])
+            #expect(try await test.queue.job(job.id, of: test.tenant)?.usage == TestQueue.usage())
+        }
+    }
+
+    /// What was used before a job was cancelled, or taken over by another worker, is noted afterwards, and changes nothing else.
+    @Test func whatAGivenUpRunHasUsedIsNoted() async throws {
+        try await TestQueue.with { test in
+            let worker = try await test.worker()
+            for asynchronous in [false, true] { try await test.queue.enqueue(test.job(asynchronous: asynchronous)) }
+            let jobs = try await test.queue.claim(worker, want: 2)
+            let (cancelled, lost) = (try #require(jobs.first), try #require(jobs.last))
+            // While a run goes on there is nothing to note it at.
+            try await test.queue.settle(cancelled, from: worker, usage: TestQueue.usage())
+            #expect(try await test.queue.job(cancelled.id, of: test.tenant)?.status == .running)
+            #expect(try await test.queue.cancel(cancelled.id, of: test.tenant) == .done)
+            try await test.silence(worker)
+            try await test.whileUpkeep {
+                try await eventually("the worker is given up") { try await !test.exists(worker) }
+                try await eventually("its job is back") {
+                    try await test.queue.job(lost.id, of: test.tenant)?.status == .queued
+                }
+            }
+            let other = try await test.worker()
+            for _ in 1...2 {
+                try await test.queue.settle(cancelled, from: worker, usage: TestQueue.usage(2))
+                try await test.queue.settle(lost, from: worker, usage: TestQueue.usage(3))
+                // It is another one's job.
+                try await test.queue.settle(lost, from: other, usage: TestQueue.usage(9))
+            }
+            let record = try #require(try await test.queue.job(cancelled.id, of: test.tenant))
+            #expect(record.status == .cancelled)
+            #expect(record.usage == TestQueue.usage(2))
+            #expect(record.cpu == .milliseconds(4))
+            #expect(try await test.numbers("select api_calls::int from attempt") == [15])
+            // An end that a worker has written itself is not touched.
+            try await test.queue.enqueue(test.job())
+            let third = try #require(try await test.queue.claim(other, want: 1).first)
+            #expect(try await test.finish(third, other))
+            try await test.queue.settle(third, from: other, usage: TestQueue.usage(9))
+            #expect(try await test.queue.job(third.id, of: test.tenant)?.usage == TestQueue.usage())
         }
     }
 

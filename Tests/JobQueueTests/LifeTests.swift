@@ -90,7 +90,7 @@ import Testing
             #expect(second.id == first.id)
             #expect(second.attempt == 1)
             #expect(
-                try await test.queue.retry(second, from: worker, lost: true, cpu: .zero, peakMemoryBytes: 0) != nil)
+                try await test.queue.retry(second, from: worker, lost: true, usage: AttemptUsage()) != nil)
             #expect(try await test.queue.job(second.id, of: test.tenant)?.status == .queued)
             // After a pause that grows with the attempts.
             try await withThrowingTaskGroup(of: Void.self) { group in

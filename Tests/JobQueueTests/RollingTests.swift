@@ -28,6 +28,8 @@ import Testing
         select finish_1($1::bigint, array[$2::uuid], array[1]::smallint[], array[1]::smallint[], array[0]::bigint[],
             array[0]::bigint[], array['\\x09'::bytea], array[now()], false)
         """)
+    private static let retry = Statement(
+        "old_retry", "select retry_1($1::bigint, $2::uuid, 1::smallint, 2::smallint, 7::bigint, 9::bigint)")
     private static let release = Statement(
         "old_release", "select release_1($1::bigint, array[$2::uuid], true)")
     private static let heartbeat = Statement("old_heartbeat", "select heartbeat_1($1::bigint, '{}'::uuid[])")
@@ -71,6 +73,12 @@ import Testing
             _ = try await test.database.system.execute(Self.release, [old, job.id])
             #expect(try await test.queue.job(job.id, of: tenant)?.attempt == 1)
             #expect(try await test.numbers("select attempt::int from attempt") == [1])
+            // And with one that fails, whose use it knows as one number.
+            let failing = test.job(asynchronous: true)
+            try await test.queue.enqueue(failing)
+            #expect(try await test.database.system.execute(Self.claim, [old, Int32(5)]).count == 1)
+            _ = try await test.database.system.execute(Self.retry, [old, failing.id])
+            #expect(try await test.numbers("select cpu_us::int from attempt where user_us = 0 and cpu_us > 0") == [7])
             try await test.sql("insert into tenant (name, data_key) values ('acme', 'x')")
             let findings = try await QueueAudit(database: test.database).findings()
             #expect(findings.allSatisfy { $0.count == 0 }, "\(findings.filter { $0.count > 0 })")

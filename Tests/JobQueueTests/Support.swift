@@ -67,8 +67,22 @@ struct TestQueue: Sendable {
     func finish(_ job: ClaimedJob, _ worker: WorkerID, outcome: [UInt8] = [9]) async throws -> Bool {
         try await queue.finish(
             FinishedAttempt(
-                job: job, worker: worker, status: .succeeded, cpu: .milliseconds(2), peakMemoryBytes: 1 << 20,
-                outcome: outcome))
+                job: job, worker: worker, status: .succeeded, usage: Self.usage(1), outcome: outcome))
+    }
+
+    /// Something of each kind, and `times` as much of it.
+    static func usage(_ times: Int = 1) -> AttemptUsage {
+        var usage = AttemptUsage()
+        usage.userCPU = .microseconds(1500 * times)
+        usage.systemCPU = .microseconds(500 * times)
+        usage.peakMemoryBytes = 1 << 20
+        usage.wall = .microseconds(3001 * times)
+        usage.waited = .microseconds(4002 * times)
+        usage.apiCalls = 5 * times
+        usage.bytesIn = 6 * times
+        usage.bytesOut = 7 * times
+        usage.logBytes = 8 * times
+        return usage
     }
 
     /// Makes a worker look as if it had been silent for a minute.

@@ -201,15 +201,18 @@ import Testing
     @Test func usageIsWhatTheJobsHaveUsed() async throws {
         let tenant = try await TestInstallation.shared().tenant()
         #expect(try json(try await operate("GET", "/\(tenant.name)/usage"))["resource"]?.elements.isEmpty == true)
-        try await tenant.save("one", "python3", "return sum(range(300000))")
+        try await tenant.save("one", "python3", "print('one')\nplatform.store.get('x')\nreturn sum(range(300000))")
         try await tenant.save("two", "nodejs", "throw new Error('no');")
         var run = 0
         var cpu = 0
+        let kinds = ["user_cpu_ms", "system_cpu_ms", "waited_ms", "api_calls", "bytes_in", "bytes_out", "log_bytes"]
+        var scripts: [String: Int] = [:]
         for _ in 1...3 {
             let job = try #require(try await tenant.send("POST", "/api/v2/one", "{}").header("X-Scriptorium-Job"))
             let record = try JSONText(checking: try await tenant.send("GET", "/api/v2/jobs/\(job)").body)
             run += try #require(record["run_ms"]?.integer)
             cpu += try #require(record["cpu_ms"]?.integer)
+            for kind in kinds { scripts[kind, default: 0] += try #require(record["usage"]?[kind]?.integer) }
         }
         #expect(try await tenant.send("GET", "/api/v2/two").status == 500)
 
@@ -222,6 +225,13 @@ import Testing
         // The records round each job's times down.
         #expect((run...run + 3).contains(sum(one, "run_ms")), "\(usage)")
         #expect((cpu...cpu + 3).contains(sum(one, "cpu_ms")), "\(usage)")
+        for kind in kinds {
+            let known = try #require(scripts[kind])
+            let rounded = kind.hasSuffix("_ms") ? 3 : 0
+            #expect((known...known + rounded).contains(sum(one, kind)), "\(kind) \(usage)")
+        }
+        #expect(sum(one, "api_calls") == 3)
+        #expect(sum(one, "log_bytes") == 9)
         #expect(sum(one, "request_bytes") > 100)
         #expect(sum(one, "response_bytes") > 20)
         #expect(sum(rows.filter { $0["service"]?.string == "two" }, "jobs") == 1)

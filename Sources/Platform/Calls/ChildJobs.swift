@@ -71,8 +71,8 @@ public struct ChildJob: Sendable {
         self.entries = entries
     }
 
-    /// User and system time, without what it has called in turn.
-    public var cpu: Duration { outcome.usage.cpu }
+    /// Without what it has called in turn.
+    public var usage: AttemptUsage { outcome.usage }
 
     /// About how much it holds.
     var bytes: Int {
@@ -98,7 +98,7 @@ public struct ChildJob: Sendable {
         return FinishedChild(
             id: id, parent: parent, service: request.service, serviceID: service?.id ?? 0,
             version: service?.version ?? 0, verb: request.verb, wall: wall, began: began, ended: ended,
-            status: outcome.status, cpu: outcome.usage.cpu, peakMemoryBytes: outcome.usage.peakMemoryBytes,
+            status: outcome.status, usage: outcome.usage,
             payload: keepsContents ? try key.seal(payload.bytes, label: JobResponses.payloadLabel(id)) : [],
             summary: try key.seal(
                 JobSummary(resource: request.resource).bytes, label: JobResponses.summaryLabel(id)),

@@ -170,6 +170,13 @@ extension TenantUsage {
             ("cpu_ms", .integer(cpu.milliseconds)),
             ("request_bytes", .integer(requestBytes)),
             ("response_bytes", .integer(responseBytes)),
+            ("user_cpu_ms", .integer(scripts.userCPU.milliseconds)),
+            ("system_cpu_ms", .integer(scripts.systemCPU.milliseconds)),
+            ("waited_ms", .integer(scripts.waited.milliseconds)),
+            ("api_calls", .integer(scripts.apiCalls)),
+            ("bytes_in", .integer(scripts.bytesIn)),
+            ("bytes_out", .integer(scripts.bytesOut)),
+            ("log_bytes", .integer(scripts.logBytes)),
         ])
     }
 }

@@ -48,6 +48,7 @@ public struct JobView {
                 ("run_ms", .integer(ran)),
                 ("cpu_ms", .integer(record.cpu?.milliseconds)),
                 ("peak_memory_bytes", .integer(record.peakMemoryBytes)),
+                ("usage", record.usage?.json ?? .null),
                 ("error", error ?? .null),
                 ("href", .string(Self.href(record.id))),
                 ("response_href", .string(Self.href(record.id) + "/response")),

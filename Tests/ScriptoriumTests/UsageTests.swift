@@ -1,0 +1,105 @@
+import Core
+import Outbound
+import TestSupport
+import Testing
+
+/// What a job says of what its attempt has used.
+@Suite struct UsageTests {
+    private func job(_ tenant: TestTenant, _ reply: HTTPReply) async throws -> JSONText {
+        let id = try #require(reply.header("X-Scriptorium-Job"), "\(reply.text)")
+        return try JSONText(checking: try await tenant.send("GET", "/api/v2/jobs/\(id)?wait=30").body)
+    }
+
+    private func usage(_ job: JSONText, _ key: String) throws -> Int {
+        try #require(job["usage"]?[key]?.integer, "\(key): \(job)")
+    }
+
+    @Test(arguments: [
+        (
+            "nodejs",
+            "const t = process.cpuUsage().user; while (process.cpuUsage().user - t < 1e5) {} console.log('12345');"
+                + " return platform.api.post('leaf', 'y'.repeat(3000)).then(() => 'z'.repeat(5000));"
+        ),
+        (
+            "php",
+            "$now = fn () => getrusage()['ru_utime.tv_sec'] * 1e6 + getrusage()['ru_utime.tv_usec'];"
+                + " $t = $now(); while ($now() - $t < 1e5); echo \"12345\\n\";"
+                + " $platform['api']->post('leaf', str_repeat('y', 3000)); return str_repeat('z', 5000);"
+        ),
+        (
+            "python3",
+            "import time\nt = time.process_time()\nwhile time.process_time() - t < 0.1: pass\nprint('12345')\n"
+                + "platform.api.post('leaf', 'y' * 3000)\nreturn 'z' * 5000"
+        ),
+    ])
+    func aJobTellsWhatItHasUsed(language: String, script: String) async throws {
+        let tenant = try await TestInstallation.shared().tenant()
+        try await tenant.save("leaf", "php", "echo 'leaf'; return 'w';")
+        try await tenant.save("uses", language, script)
+        let reply = try await tenant.send("POST", "/api/v2/uses", "\"\(String(repeating: "x", count: 4000))\"")
+        #expect(reply.status == 200, "\(reply.text)")
+        let record = try await job(tenant, reply)
+        #expect(try usage(record, "user_cpu_ms") > 0)
+        let cpu = try usage(record, "user_cpu_ms") + usage(record, "system_cpu_ms")
+        // The processor's clock has its ticks.
+        #expect(cpu >= 80)
+        #expect((cpu...cpu + 1).contains(try #require(record["cpu_ms"]?.integer)), "\(record)")
+        #expect(try usage(record, "wall_ms") >= 80)
+        #expect(try usage(record, "wall_ms") + usage(record, "waited_ms") <= #require(record["run_ms"]?.integer) + 2)
+        #expect(try usage(record, "waited_ms") >= 0)
+        #expect(try usage(record, "peak_memory_bytes") == record["peak_memory_bytes"]?.integer)
+        #expect(try usage(record, "peak_memory_bytes") > 1 << 20)
+        #expect(try usage(record, "api_calls") == 1)
+        #expect(try (4000...40_000).contains(usage(record, "bytes_in")), "\(record)")
+        #expect(try (8000...20_000).contains(usage(record, "bytes_out")), "\(record)")
+        #expect(try usage(record, "log_bytes") == 5)
+        // What it has called tells for itself.
+        let id = try #require(record["id"]?.string)
+        let children = try JSONText(checking: try await tenant.send("GET", "/api/v2/jobs?parent_id=\(id)").body)
+        let leaf = try #require(children["resource"]?.elements.first)
+        #expect(try usage(leaf, "log_bytes") == 4)
+        #expect(try usage(leaf, "api_calls") == 0)
+        #expect(try usage(leaf, "bytes_in") > 3000)
+    }
+
+    @Test func aJobThatHasNotEndedHasNoUsage() async throws {
+        let tenant = try await TestInstallation.shared().tenant()
+        try await tenant.save("later", "php", "return 1;")
+        let reply = try await tenant.send(
+            "GET", "/api/v2/later?delay=3600", headers: [(name: "Prefer", value: "respond-async")])
+        let id = try #require(reply.header("X-Scriptorium-Job"))
+        let record = try JSONText(checking: try await tenant.send("GET", "/api/v2/jobs/\(id)").body)
+        #expect(record["usage"]?.isNull == true)
+    }
+
+    @Test func whatALimitEndedHasUsedIsKnown() async throws {
+        let tenant = try await TestInstallation.shared().tenant()
+        try await tenant.save(
+            "endless", "python3", "print('a', flush=True)\nwhile True: pass", config: #","wall_seconds":1"#)
+        let record = try await job(tenant, try await tenant.send("GET", "/api/v2/endless"))
+        #expect(record["error"]?["limit"]?.string == "wall_seconds")
+        #expect(try usage(record, "wall_ms") >= 1000)
+        #expect(try usage(record, "user_cpu_ms") > 0)
+        #expect(try usage(record, "log_bytes") == 1)
+    }
+
+    /// Who cancels has used what was used.
+    @Test func whatACancelledJobHasUsedIsNoted() async throws {
+        let tenant = try await TestInstallation.shared().tenant()
+        try await tenant.save(
+            "endless", "python3",
+            "import time\nwhile time.process_time() < 0.2: pass\nprint('burnt', flush=True)\ntime.sleep(600)")
+        let accepted = try await tenant.send(
+            "GET", "/api/v2/endless", headers: [(name: "Prefer", value: "respond-async")])
+        let id = try #require(accepted.header("X-Scriptorium-Job"))
+        try await eventually("it has used something", within: .seconds(30)) {
+            try await tenant.send("GET", "/api/v2/jobs/\(id)/logs").text.contains("burnt")
+        }
+        #expect(try await tenant.send("DELETE", "/api/v2/jobs/\(id)").status == 200)
+        try await eventually("what it has used is noted", within: .seconds(30)) {
+            let record = try JSONText(checking: try await tenant.send("GET", "/api/v2/jobs/\(id)").body)
+            guard record["status"]?.string == "cancelled" else { return false }
+            return try usage(record, "user_cpu_ms") + usage(record, "system_cpu_ms") >= 150
+        }
+    }
+}
