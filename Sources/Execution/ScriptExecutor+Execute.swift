@@ -14,7 +14,7 @@ extension ScriptExecutor {
         let run = await Run(
             frame: FrameType.job.frame(job.text), limits: attempt.limits, tenant: attempt.tenant, log: host.log)
         await follow(run, attempt.language, isScript: true, limits: attempt.limits, host: host)
-        return await run.end().report(under: attempt.limits)
+        return await run.end().report
     }
 
     /// Parses a script without running it.
@@ -25,7 +25,7 @@ extension ScriptExecutor {
         for _ in 0..<2 {
             let run = await Run(frame: FrameType.check.frame(job.text), limits: limits, log: { _ in })
             await follow(run, language, isScript: false, limits: limits, host: SilentHost())
-            switch await run.end().report(under: limits).ending {
+            switch await run.end().report.ending {
             case .result(let result): return result.error
             case .cancelled: return nil
             case .lost: continue
@@ -76,13 +76,8 @@ private struct SilentHost: ScriptHost {
 
 extension Run.Ended {
     /// The report, with the result read.
-    func report(under limits: AttemptLimits) -> AttemptReport {
-        var ending = ending
-        // The interpreter has met the limit first, in whatever words its language has for that.
-        if case .result(let result) = ending, result.error?.kind == .memory {
-            ending = .limit(LimitHit(key: "memory_bytes", value: limits.memoryBytes.inBytes))
-        }
-        return AttemptReport(ending: ending, usage: usage, logTruncated: logTruncated)
+    var report: AttemptReport {
+        AttemptReport(ending: ending, usage: usage, logTruncated: logTruncated)
     }
 
     private var ending: AttemptReport.Ending {
@@ -90,6 +85,8 @@ extension Run.Ended {
         case .result(let payload):
             do throws(JSONError) {
                 let result = try ScriptResult(payload: payload)
+                // The interpreter has met the limit first, in whatever words its language has for that.
+                if result.error?.kind == .memory { return .limit(limits.hit("memory_bytes")) }
                 // A script that copes with it has not failed.
                 if result.error != nil, let key = exit?.limit { return .limit(limits.hit(key)) }
                 return .result(result)

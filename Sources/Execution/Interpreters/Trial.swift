@@ -1,3 +1,4 @@
+import CHost
 import Glibc
 
 /// A short run of an interpreter by itself, without a harness, or of the sandbox without an interpreter.
