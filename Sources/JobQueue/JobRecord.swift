@@ -160,7 +160,7 @@ extension JobQueue {
     }
 
     /// What a statement finds of a job: `$1` is its id, `$2` and `$3` bound its partitions.
-    private func rows(_ statement: Statement, _ id: JobID, _ tenant: TenantID) async throws -> [Row] {
+    func rows(_ statement: Statement, _ id: JobID, _ tenant: TenantID) async throws -> [Row] {
         try await database.tenant(tenant).read { sql in
             try sql.query(statement, id, Self.partitionStart(id.milliseconds), Self.partitionEnd(id.milliseconds))
         }

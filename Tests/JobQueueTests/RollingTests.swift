@@ -85,4 +85,46 @@ import Testing
         }
         await database.close()
     }
+
+    private static let results = Statement(
+        "old_results",
+        """
+        select id, tenant, status, attempt, started_at, finished_at, cpu_us, peak_memory, response
+        from results_1(array[$1::uuid], now() - interval '1 day')
+        """)
+    private static let usage = Statement(
+        "old_usage",
+        """
+        select jobs, attempts, cpu_us, request_bytes, response_bytes
+        from usage_1(1::bigint, current_date - 2, current_date + 2)
+        """)
+
+    /// A process that looks for results and sums before 0011 goes on doing so over the same connections after it.
+    @Test func whatIsPreparedBeforeTheColumnsAreAddedStillReads() async throws {
+        let before = Migration.embedded.filter { $0.number < 11 }
+        let url = try await TestPostgres.database(migrations: before)
+        let options = DatabaseOptions(url: url, connections: 2)
+        let database = Database(options, logger: quiet)
+        let old = try #require(try await database.system.execute(Self.register).first?.decode(Int64.self))
+        let job = id()
+        _ = try await database.system.execute(Self.enqueue, [job])
+        _ = try await database.system.execute(Self.claim, [old, Int32(1)])
+        // At the same time, so that both connections have them.
+        func look() async throws -> [Int] {
+            try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 1...20 {
+                    group.addTask {
+                        let results = try await database.system.execute(Self.results, [job]).count
+                        return try await results + database.system.execute(Self.usage).count
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+        }
+        #expect(try await look() == Array(repeating: 0, count: 20))
+        try await Migrator(url: url, migrations: Migration.embedded, logger: quiet).up()
+        _ = try await database.system.execute(Self.finish, [old, job])
+        #expect(try await look() == Array(repeating: 2, count: 20))
+        await database.close()
+    }
 }

@@ -83,6 +83,30 @@ import Testing
         #expect(try usage(record, "log_bytes") == 1)
     }
 
+    @Test func eachAttemptHasItsOwn() async throws {
+        let tenant = try await TestInstallation.shared().tenant()
+        try await tenant.save(
+            "flaky", "python3",
+            "for _ in range(event.job.attempt): platform.store.get('x')\nprint('y')\n"
+                + "if event.job.attempt == 1: raise ValueError('again')\nreturn 1",
+            config: #","retry_on_error":true"#)
+        let accepted = try await tenant.send(
+            "GET", "/api/v2/flaky", headers: [(name: "Prefer", value: "respond-async")])
+        let record = try await job(tenant, accepted)
+        #expect(record["status"]?.string == "succeeded", "\(record)")
+        let id = try #require(record["id"]?.string)
+        let reply = try await tenant.send("GET", "/api/v2/jobs/\(id)/attempts")
+        let attempts = try #require(try JSONText(checking: reply.body)["resource"]?.elements)
+        #expect(attempts.map { $0["attempt"]?.integer } == [1, 2])
+        #expect(attempts.map { $0["status"]?.string } == ["failed", "succeeded"])
+        #expect(try attempts.map { try usage($0, "api_calls") } == [1, 2])
+        #expect(try attempts.map { try usage($0, "log_bytes") }.allSatisfy { $0 >= 1 })
+        #expect(attempts.last?["usage"] == record["usage"])
+        #expect(try await tenant.send("POST", "/api/v2/jobs/\(id)/attempts", "{}").status == 405)
+        let stranger = try await TestInstallation.shared().tenant()
+        #expect(try await stranger.send("GET", "/api/v2/jobs/\(id)/attempts").status == 404)
+    }
+
     /// Who cancels has used what was used.
     @Test func whatACancelledJobHasUsedIsNoted() async throws {
         let tenant = try await TestInstallation.shared().tenant()

@@ -31,6 +31,9 @@ struct JobsService: BuiltInService {
         case (_, let verb) where verb != .get:
             throw ServiceError.notAllowed(verb.rawValue, on: "jobs/\(request.resource)", allowed: [.get])
         case ("response", _): return try await response(of: try await settle(record, request, caller), caller)
+        case ("attempts", _):
+            let attempts = try await platform.queue.attempts(of: id, of: caller.tenant.id)
+            return .json(.object([("resource", .array(attempts.map(\.json)))]))
         case ("request", _): return .json(try await self.request(of: record, caller))
         case ("logs", _): return try await logs(of: try await settle(record, request, caller), request, caller)
         default: throw ServiceError.notFound("Resource '\(request.resource)' not found for service 'jobs'.")
