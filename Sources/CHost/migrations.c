@@ -33,6 +33,9 @@ static const char m0008[] = {
 static const char m0009[] = {
 #embed "../../migrations/0009_child_jobs.sql"
     EMBED_END};
+static const char m0010[] = {
+#embed "../../migrations/0010_tiers.sql"
+    EMBED_END};
 static const char m0011[] = {
 #embed "../../migrations/0011_usage.sql"
     EMBED_END};
@@ -47,6 +50,7 @@ static const struct host_migration all[] = {
     {"0007_event_scripts.sql", m0007},
     {"0008_store.sql", m0008},
     {"0009_child_jobs.sql", m0009},
+    {"0010_tiers.sql", m0010},
     {"0011_usage.sql", m0011},
 };
 

@@ -5,7 +5,7 @@ public struct ExecutionError: Error, CustomStringConvertible {
     public enum Code: Sendable, Hashable {
         /// The program `cell` is missing or can not be started.
         case cell
-        /// No sandbox can be had, and none was not allowed.
+        /// Nothing can contain a script, not even a filter of system calls.
         case sandbox
         /// The run directory can not be made or written.
         case runDirectory

@@ -22,9 +22,9 @@ public struct ExecutionOptions: Sendable {
     /// Node.js processes that are started ahead, at least 1.
     public var parked: Int
 
-    /// The best sandbox that is tried.
+    /// The best tier of the sandbox that is tried.
     public var mostTier: SandboxTier
-    /// Whether scripts run where no sandbox can be had.
+    /// Whether scripts may run where no tier works. The executor only passes it on: who lets it run scripts must look.
     public var allowsNoSandbox: Bool
     /// The directory of the packages that scripts can import (see README); nil where there are none.
     public var packages: String?

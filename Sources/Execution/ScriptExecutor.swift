@@ -45,7 +45,7 @@ public final class ScriptExecutor: Service, Sendable {
     /// How well scripts are contained here; `none` before ``whenReady()`` returns.
     public var tier: SandboxTier { contained.withLock { $0.tier } }
 
-    /// Why it is not better contained, a sentence each; nothing before ``whenReady()`` returns.
+    /// What each better tier lacks here, and what to do about it, a line each; nothing before ``whenReady()`` returns.
     public var sandboxNotes: [String] { contained.withLock { $0.notes } }
 
     /// Ends every script at `end`, also where this program stands still by then, unless this is called again before. What

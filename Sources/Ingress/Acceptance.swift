@@ -100,7 +100,9 @@ struct Acceptance: Sendable {
         } else {
             // The job stands whatever this look says: its id must reach the caller.
             let record = try? await queue.job(id, of: tenant)
-            response = JobView.accepted(id, status: record?.status ?? .queued)
+            let reasons = WaitReasons(queue, caller.tenant)
+            let reason: JSONText? = if let record { try? await reasons.reason(of: record) } else { nil }
+            response = JobView.accepted(id, status: record?.status ?? .queued, waitReason: reason)
         }
         if preferences.wait != nil {
             response.headers.append((name: "Preference-Applied", value: "wait=\(JSONText.number(seconds))"))

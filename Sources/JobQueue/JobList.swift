@@ -76,8 +76,8 @@ extension JobQueue {
         """
         select j.id, j.created_at, j.tenant, j.app, j.account, j.service, j.service_id, j.method, j.asynchronous,
             j.max_attempts, j.retry_of, j.parent, j.run_at, j.summary, e.status, e.attempt, e.started_at, e.finished_at, e.cpu_us,
-            e.peak_memory, case when e.status in (2, 5) then e.response end, n.attempt, n.started_at, q.attempt, d.attempt,
-            d.run_at,
+            e.peak_memory, case when e.status in (2, 5) then e.response end, n.attempt, n.started_at, q.attempt,
+            q.min_tier, d.attempt, d.run_at,
             case when e.id is not null then array[
                 e.peak_memory, e.wall_us, e.user_us, e.system_us, e.waited_us, e.api_calls, e.bytes_in, e.bytes_out, e.log_bytes
             ] end

@@ -79,11 +79,14 @@ public final class JobQueue: Service, Sendable {
     }
 
     /// Up to `want` jobs for a worker, of languages that it has.
+    /// - Parameter tier: how well it contains scripts now. What demands more is left to others, and so is what demands more
+    ///   than the worker was registered with.
     public func claim(
-        _ worker: WorkerID, want: Int, languages: some Collection<ScriptLanguage>
+        _ worker: WorkerID, want: Int, languages: some Collection<ScriptLanguage>, tier: SandboxTier
     ) async throws -> [ClaimedJob] {
         let jobs = try await database.system.execute(
-            SystemStatements.claim, [worker.rawValue, Int32(want), SQLArray(languages.map(\.number))]
+            SystemStatements.claim,
+            [worker.rawValue, Int32(want), SQLArray(languages.map(\.number)), tier.number]
         )
         .map(ClaimedJob.init)
         QueueMetrics.claimed(jobs.count)
@@ -126,9 +129,10 @@ public final class JobQueue: Service, Sendable {
     }
 
     /// Says that a worker is there; its number is its epoch.
-    public func register(worker name: String, slots: Int) async throws -> WorkerID {
+    /// - Parameter tier: how well it contains scripts.
+    public func register(worker name: String, slots: Int, tier: SandboxTier) async throws -> WorkerID {
         let rows = try await database.system.transaction { sql in
-            try sql.query(SystemStatements.register, name, Int32(slots))
+            try sql.query(SystemStatements.register, name, Int32(slots), tier.number)
         }
         guard let row = rows.first else { throw ServiceError(503, "The worker could not be registered.") }
         return WorkerID(rawValue: try row.decode(Int64.self))

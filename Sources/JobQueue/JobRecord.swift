@@ -22,6 +22,8 @@ public struct JobRecord: Sendable {
     /// The attempt that runs or has ended the job; for a queued one, how many it has behind it.
     public let attempt: Int
     public let startedAt: Timestamp?
+    /// The least that a job which waits for a worker is contained in; nil for one that runs, has ended or waits for its time.
+    public let minTier: SandboxTier?
     /// When a delayed job, or the next attempt, may start.
     public let runAt: Timestamp?
     public let finishedAt: Timestamp?
@@ -39,12 +41,12 @@ extension JobRecord {
             id, createdAt, tenant, app, account, service, serviceID, verb, isAsynchronous, maxAttempts, retryOf,
             parent, firstRunAt,
             summary, ended, endedAttempt, endedStart, finishedAt, cpu, memory, outcome, running, runningStart, queued,
-            delayed, runAt, usage
+            minTier, delayed, runAt, usage
         ) = try row.decode(
             JobID.self, Timestamp.self, Int64.self, Int64?.self, Int64?.self, String.self, Int64.self, String.self,
             Bool.self, Int16.self, JobID?.self, JobID?.self, Timestamp?.self, [UInt8]?.self, Int16?.self, Int16?.self,
             Timestamp?.self, Timestamp?.self, Int64?.self, Int64?.self, [UInt8]?.self, Int16?.self, Timestamp?.self,
-            Int16?.self, Int16?.self, Timestamp?.self, SQLArray<Int64>?.self)
+            Int16?.self, Int16?.self, Int16?.self, Timestamp?.self, SQLArray<Int64>?.self)
         self.id = id
         self.createdAt = createdAt
         self.app = app
@@ -61,6 +63,7 @@ extension JobRecord {
         status = ended.map(StoredResult.status) ?? (running != nil ? .running : .queued)
         attempt = Int(endedAttempt ?? running ?? ((queued ?? delayed ?? 1) - 1))
         startedAt = endedStart ?? runningStart
+        self.minTier = minTier.map { SandboxTier(number: $0) }
         self.runAt = runAt ?? firstRunAt
         self.finishedAt = finishedAt
         self.cpu = cpu.map { .microseconds($0) }
@@ -83,8 +86,8 @@ extension JobQueue {
         """
         select j.id, j.created_at, j.tenant, j.app, j.account, j.service, j.service_id, j.method, j.asynchronous,
             j.max_attempts, j.retry_of, j.parent, j.run_at, j.summary, e.status, e.attempt, e.started_at, e.finished_at, e.cpu_us,
-            e.peak_memory, case when e.status in (2, 5) then e.response end, n.attempt, n.started_at, q.attempt, d.attempt,
-            d.run_at,
+            e.peak_memory, case when e.status in (2, 5) then e.response end, n.attempt, n.started_at, q.attempt,
+            q.min_tier, d.attempt, d.run_at,
             case when e.id is not null then array[
                 e.peak_memory, e.wall_us, e.user_us, e.system_us, e.waited_us, e.api_calls, e.bytes_in, e.bytes_out, e.log_bytes
             ] end

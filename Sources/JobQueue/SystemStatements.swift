@@ -19,7 +19,7 @@ enum SystemStatements {
         """
         select id, created_at, tenant, asynchronous, attempt, max_attempts, service, service_id, version, wall_ms, ingress,
             retry_on_error, request
-        from claim_2($1::bigint, $2::integer, $3::smallint[])
+        from claim_3($1::bigint, $2::integer, $3::smallint[], $4::smallint)
         """)
 
     /// Batched over tenants. Commits durably.
@@ -79,7 +79,16 @@ enum SystemStatements {
     static let ensurePartitions = Statement("queue_ensure_partitions", "select ensure_partitions_1($1::integer)")
 
     static let register = Statement(
-        "queue_register_worker", "insert into worker (name, slots) values ($1::text, $2::integer) returning id")
+        "queue_register_worker",
+        "insert into worker (name, slots, tier) values ($1::text, $2::integer, $3::smallint) returning id")
+
+    static let workers = Statement(
+        "queue_workers",
+        """
+        select name, slots, tier from worker
+        where heartbeat_at > now() - make_interval(secs => $1::double precision)
+        order by name, id
+        """)
 
     static let heartbeat = Statement("queue_heartbeat", "select heartbeat_1($1::bigint, $2::uuid[])")
 
@@ -222,16 +231,24 @@ enum SystemStatements {
         "queue_depth",
         """
         select
-            (select count(*) from (select from ready where class = 0 limit $1::bigint) r),
-            (select count(*) from (select from ready where class <> 0 limit $1::bigint) r),
+            (select count(*) from (
+                select from generate_series(0, 3) as t (tier)
+                cross join lateral (select from ready r where r.min_tier = t.tier and r.class = 0 limit $1::bigint) as r
+                limit $1::bigint) as r),
+            (select count(*) from (
+                select from generate_series(0, 3) as t (tier)
+                cross join lateral (select from ready r where r.min_tier = t.tier and r.class = 1 limit $1::bigint) as r
+                limit $1::bigint) as r),
             (select count(*) from (select from delayed limit $1::bigint) d),
             (select count(*) from (select from run limit $1::bigint) r),
             coalesce(extract(epoch from now() - (
                 select min(greatest(j.created_at, j.run_at))
-                from (
-                    (select id, created_at from ready where class = 0 order by seq limit 1)
-                    union all
-                    (select id, created_at from ready where class = 1 order by seq limit 1)
+                from generate_series(0, 3) as t (tier)
+                cross join generate_series(0, 1) as c (class)
+                cross join lateral (
+                    select r.id, r.created_at from ready r
+                    where r.min_tier = t.tier and r.class = c.class
+                    order by r.seq limit 1
                 ) as r
                 join job j on j.id = r.id and j.created_at = r.created_at)), 0)::double precision,
             count(*), coalesce(sum(w.slots), 0)::bigint

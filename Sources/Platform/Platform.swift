@@ -35,6 +35,9 @@ public struct Platform: Sendable {
     /// What this process has working interpreters for.
     public var languages: [ScriptLanguage] { executor.languages }
 
+    /// How well this process contains scripts.
+    public var tier: SandboxTier { executor.tier }
+
     /// Lets scripts run until `end`, and ends them then, whatever becomes of this process meanwhile.
     public func renewLease(until end: ContinuousClock.Instant) async {
         await executor.renewLease(until: end)

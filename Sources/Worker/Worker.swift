@@ -77,9 +77,12 @@ public final class Worker: Service, Sendable {
         while !isStopping, !Task.isCancelled {
             let asked = clock.now
             do {
-                let epoch = try await queue.register(worker: options.name, slots: options.slots)
+                let epoch = try await queue.register(
+                    worker: options.name, slots: options.slots, tier: platform.tier)
                 await renew(asked)
-                logger.info("worker registered", metadata: ["worker": "\(epoch.rawValue)"])
+                logger.info(
+                    "worker registered",
+                    metadata: ["worker": "\(epoch.rawValue)", "tier": "\(platform.tier.rawValue)"])
                 return epoch
             } catch {
                 logger.warning("worker not registered, trying again", metadata: ["error": "\(error)"])
@@ -245,7 +248,8 @@ public final class Worker: Service, Sendable {
             let free = options.slots - state.withLock { $0.held.count }
             if free > 0 {
                 do {
-                    let jobs = try await queue.claim(epoch, want: free, languages: platform.languages)
+                    let jobs = try await queue.claim(
+                        epoch, want: free, languages: platform.languages, tier: platform.tier)
                     for job in jobs {
                         let (stop, stopper) = AsyncStream.makeStream(of: Never.self)
                         state.withLock { $0.held[job.id] = Hold(attempt: job.attempt, stopper: stopper) }

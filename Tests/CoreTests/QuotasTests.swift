@@ -11,7 +11,7 @@ import Testing
 
     @Test(arguments: [
         "[]", #"{"nonsense":1}"#, #"{"wall_seconds":"5"}"#, #"{"wall_seconds":-1}"#, #"{"max_body_bytes":1e12}"#,
-        #"{"call_depth":65}"#, #"{"egress":"all"}"#, #"{"egress":[5]}"#, #"{"min_tier":"D"}"#,
+        #"{"call_depth":65}"#, #"{"egress":"all"}"#, #"{"egress":[5]}"#, #"{"min_tier":"D"}"#, #"{"min_tier":"none"}"#,
     ])
     func aWrongOneIsNamed(text: String) throws {
         let json = try JSONText(checking: text)
@@ -39,6 +39,14 @@ import Testing
     ])
     func whereCallsMayGoIsRead(text: String, egress: Quotas.Egress) throws {
         #expect(Quotas(json: try JSONText(checking: text)).egress == egress)
+    }
+
+    @Test(arguments: [
+        ("{}", SandboxTier?.none), (#"{"min_tier":null}"#, nil), (#"{"min_tier":"C"}"#, .c), (#"{"min_tier":"B"}"#, .b),
+        (#"{"min_tier":"A"}"#, .a),
+    ])
+    func theTierThatIsDemandedIsRead(text: String, tier: SandboxTier?) throws {
+        #expect(Quotas(json: try JSONText(checking: text)).minTier == tier)
     }
 
     @Test func aServiceLowersTheWallLimitAndNeverRaisesIt() throws {

@@ -15,8 +15,8 @@ import Testing
             let job = test.job()
             try await test.queue.enqueue(job)
             let worker = try await test.worker()
-            #expect(try await test.queue.claim(worker, want: 5, languages: [.nodejs, .php]).isEmpty)
-            #expect(try await test.queue.claim(worker, want: 5, languages: [.python3]).map(\.id) == [job.id])
+            #expect(try await test.queue.claim(worker, want: 5, languages: [.nodejs, .php], tier: .a).isEmpty)
+            #expect(try await test.queue.claim(worker, want: 5, languages: [.python3], tier: .a).map(\.id) == [job.id])
         }
     }
 

@@ -62,7 +62,9 @@ struct TestQueue: Sendable {
             startWithin: .seconds(3600), ingress: waiters.ingress, payload: payload, summary: [4])
     }
 
-    func worker() async throws -> WorkerID { try await queue.register(worker: "test", slots: 4) }
+    func worker(tier: SandboxTier = .none) async throws -> WorkerID {
+        try await queue.register(worker: "test", slots: 4, tier: tier)
+    }
 
     func finish(_ job: ClaimedJob, _ worker: WorkerID, outcome: [UInt8] = [9]) async throws -> Bool {
         try await queue.finish(
@@ -171,8 +173,8 @@ struct TestQueue: Sendable {
 }
 
 extension JobQueue {
-    /// A claim of a worker that has every language.
+    /// A claim of a worker that has every language and contains scripts as well as it said.
     func claim(_ worker: WorkerID, want: Int) async throws -> [ClaimedJob] {
-        try await claim(worker, want: want, languages: ScriptLanguage.allCases)
+        try await claim(worker, want: want, languages: ScriptLanguage.allCases, tier: .a)
     }
 }

@@ -145,6 +145,11 @@ import Testing
             #expect(try await house.sample(name, at: url) ?? 0 > 0, "\(name)")
         }
         #expect(try await house.sample("scriptorium_worker_slots", at: house.ingressAdmin) == 4)
+        #expect(
+            try await house.sample("scriptorium_sandbox_tier", at: house.workerAdmin)
+                == Double(try await HostSandbox.tier().rank))
+        // Only of processes that run scripts.
+        #expect(try await house.sample("scriptorium_sandbox_tier", at: house.ingressAdmin) == nil)
         for kind in ["synchronous", "asynchronous"] {
             #expect(
                 try await house.sample(#"scriptorium_queue_ready_jobs{kind="\#(kind)"}"#, at: house.workerAdmin)

@@ -44,7 +44,7 @@ import Testing
         ("service?as_list=true&fields=name&order=name", #"{"resource":["alpha","beta","gamma"]}"#),
         ("service?as_list=true&fields=name&filter=name=beta&wrap=0", #"["beta"]"#),
         ("script_type?as_list=true&filter=name=python3", #"{"resource":["python3"]}"#),
-        ("script_type?fields=name,sandboxed&filter=name=php", #"{"resource":[{"name":"php","sandboxed":false}]}"#),
+        ("script_type?fields=name,label&filter=name=php", #"{"resource":[{"name":"php","label":"PHP"}]}"#),
         ("service_type/php?fields=name,group", #"{"name":"php","group":"Script"}"#),
         ("service?fields=name&filter=name=none", #"{"resource":[]}"#),
         ("service?fields=name&unknown=1&cache=x&filter=name=beta", #"{"resource":[{"name":"beta"}]}"#),

@@ -9,6 +9,12 @@ public enum SandboxTier: String, Sendable, Hashable, Comparable, CaseIterable {
     /// Namespaces with a user for each process.
     case a = "A"
 
+    /// A tier that somebody may ask for, by its letter; nil for any other text.
+    public init?(demanded text: String) {
+        guard let tier = Self(rawValue: text), tier > .none else { return nil }
+        self = tier
+    }
+
     public static func < (a: SandboxTier, b: SandboxTier) -> Bool { a.rank < b.rank }
 
     /// 0 for ``none``, up to 3 for ``a``.

@@ -15,6 +15,8 @@ public struct Quotas: Sendable, Hashable {
     public var apiCalls = 1000
     public var callDepth = 8
     public var egress = Egress.platform
+    /// The least that scripts are contained in: jobs wait rather than run in less. Nil demands nothing.
+    public var minTier: SandboxTier?
 
     /// Where calls of scripts may go that leave the installation.
     public enum Egress: Sendable, Hashable {
@@ -55,6 +57,7 @@ public struct Quotas: Sendable, Hashable {
         integer("response_bytes", &responseBytes)
         integer("api_calls", &apiCalls)
         integer("call_depth", &callDepth)
+        minTier = given["min_tier"]?.string.flatMap(SandboxTier.init(demanded:))
         // Null lifts nothing here: what is not public must be named.
         if let value = given["egress"] {
             if let entries = Self.egressEntries(value) {
@@ -77,7 +80,7 @@ public struct Quotas: Sendable, Hashable {
         for (key, value) in json.members where !value.isNull {
             switch key {
             case "min_tier":
-                guard ["A", "B", "C"].contains(value.string) else {
+                guard value.string.flatMap(SandboxTier.init(demanded:)) != nil else {
                     throw Invalid(message: "Quota 'min_tier' must be \"A\", \"B\", \"C\" or null.")
                 }
             case "egress":

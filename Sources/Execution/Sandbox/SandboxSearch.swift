@@ -17,7 +17,7 @@ struct SandboxSearch {
     }
 
     /// A running `cell`, its directory, and a sentence for each better tier that says what it lacks.
-    /// - Throws: ``ExecutionError``; with code `sandbox` where no tier can be had and none was not allowed.
+    /// - Throws: ``ExecutionError``; with code `sandbox` where not even system calls can be filtered.
     func find() async throws(ExecutionError) -> (Cell, RunDirectory, [String]) {
         let path: String
         if let configured = options.cellPath { path = configured } else { path = try Self.besideUs("cell") }
@@ -28,14 +28,13 @@ struct SandboxSearch {
         var notes: [String] = []
         for tier in SandboxTier.allCases.reversed() {
             if tier > options.mostTier {
-                notes.append("Tier \(tier.rawValue) was not tried: the setting names \(options.mostTier.rawValue).")
+                notes.append("Tier \(tier.rawValue) was not tried: SCRIPTORIUM_SANDBOX_TIER names \(options.mostTier.rawValue)")
                 continue
             }
             if tier == .a, user == nil {
-                notes.append("Tier A needs root, who alone can give each script a user of its own.")
+                notes.append("Tier A needs root, who alone can give each script a user of its own")
                 continue
             }
-            if tier == .none, !options.allowsNoSandbox { break }
             let directory = try RunDirectory(in: options.runDirectory ?? "/tmp", library: library)
             let cgroups = tier >= .b ? Cgroups() : nil
             let cell: Cell
@@ -50,11 +49,12 @@ struct SandboxSearch {
             let trial = await Trial.run(cell, within: .seconds(10))
             if trial.hasSucceeded {
                 if tier >= .b, cgroups == nil {
-                    notes.append("No control group can be made: memory is looked at every few milliseconds instead.")
+                    notes.append("No control group can be made (give the program one, such as a unit's with Delegate=yes): memory is looked"
+                            + " at every few milliseconds instead")
                 }
                 return (cell, directory, notes)
             }
-            notes.append("Tier \(tier.rawValue) can not be had: \(trial.lastErrorLine ?? "it gave no reason").")
+            notes.append("Tier \(tier.rawValue) can not be had: \(trial.lastErrorLine ?? "it gave no reason")")
             await cell.close()
             cgroups?.close()
             directory.remove()

@@ -36,6 +36,7 @@ struct DevCommand: AsyncParsableCommand {
     var fresh = false
 
     @OptionGroup var role: RoleOptions
+    @OptionGroup var sandbox: SandboxOptions
 
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("--port must be from 0 to 65535.") }
@@ -46,7 +47,7 @@ struct DevCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let settings = try await Settings(file: role.config)
+        let settings = try await Settings(file: role.config, flags: sandbox.settings)
         var logger = try settings.logger()
         // On a terminal the interesting lines are the program's own.
         if settings.text(.logLevel) == nil { logger.logLevel = .warning }
@@ -90,7 +91,7 @@ struct DevCommand: AsyncParsableCommand {
                 workerOptions.name = workers > 1 ? "\(name)/\(number)" : name
                 return Worker(options: workerOptions, platform: house.platform, logger: logger)
             }
-            try await house.run(crew + listeners, on: [postgres], settings, grace: workerOptions.grace)
+            try await house.run(crew + listeners, on: [postgres], settings, isWorker: true, grace: workerOptions.grace)
         } catch {
             await postgres.stop()
             throw error
@@ -134,8 +135,6 @@ struct DevCommand: AsyncParsableCommand {
 
             Try it, from another terminal:
               scriptorium invoke hello --data '{"name":"Ada"}' --credentials \(file)
-
-            The scripts are not yet contained by a sandbox: run only scripts that you trust.
             """)
         say("ready \(credentials.url)")
     }

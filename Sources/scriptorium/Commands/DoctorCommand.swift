@@ -3,6 +3,7 @@ import Core
 import Database
 import Execution
 import Glibc
+import JobQueue
 import Logging
 
 /// `scriptorium doctor`
@@ -10,12 +11,16 @@ struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Says what is missing or weak on this machine, and what to do about it.",
         discussion:
-            "The exit code is 0 where the settings are right and scripts of at least one language can run, else 1.")
+            """
+            The exit code is 0 where the settings are right, scripts of at least one language can run, and the sandbox holds
+            them or need not; else 1.
+            """)
 
     @OptionGroup var role: RoleOptions
+    @OptionGroup var sandboxOptions: SandboxOptions
 
     func run() async throws {
-        let settings = try await Settings(file: role.config)
+        let settings = try await Settings(file: role.config, flags: sandboxOptions.settings)
         let logger = Logger(label: "scriptorium") { _ in SwiftLogNoOpLogHandler() }
         // 'dev' needs neither a database nor a key.
         let isConfigured = settings.text(.databaseURL) != nil
@@ -23,7 +28,6 @@ struct DoctorCommand: AsyncParsableCommand {
         for problem in problems { report("--", "settings", "\(problem)") }
         let isAble = await interpreters(settings, logger)
         await postgres(settings, logger)
-        sandbox()
         limits()
         if !isAble || !problems.isEmpty { throw ExitCode(1) }
     }
@@ -38,12 +42,14 @@ struct DoctorCommand: AsyncParsableCommand {
         guard let options = try? settings.execution(isWorker: false) else { return false }
         let executor = ScriptExecutor(options, logger: logger)
         let reports: [InterpreterReport]
+        let tier: SandboxTier
         do {
-            reports = try await withThrowingTaskGroup(of: Void.self) { group in
+            (reports, tier) = try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await executor.run() }
                 let reports = try await executor.whenReady()
+                let tier = executor.tier
                 group.cancelAll()
-                return reports
+                return (reports, tier)
             }
         } catch {
             report("--", "interpreters", "\(error)")
@@ -63,7 +69,8 @@ struct DoctorCommand: AsyncParsableCommand {
             report("--", "settings", "\(error)")
             return false
         }
-        return reports.contains { $0.problem == nil }
+        let isContained = sandbox(tier, executor.sandboxNotes, options)
+        return isContained && reports.contains { $0.problem == nil }
     }
 
     private func postgres(_ settings: Settings, _ logger: Logger) async {
@@ -85,17 +92,55 @@ struct DoctorCommand: AsyncParsableCommand {
             report(
                 missing == 0 ? "ok" : "--", "database",
                 missing == 0 ? "reached, up to date" : "\(missing) migrations are missing: run 'scriptorium migrate'")
+            if missing == 0 { try await workers(options, logger) }
         } catch {
             report("--", "database", "\(error)")
         }
     }
 
-    private func sandbox() {
-        report(
-            "!!", "sandbox",
-            "none in this version: a script runs as a user of its own"
-                + (geteuid() == 0 ? "" : " only where the program is root, which it is not")
-                + ", with limits, but can read what that user can and open sockets. Run only scripts that you trust.")
+    /// Says how well scripts are contained. False where they are not at all, and that is not allowed.
+    private func sandbox(_ tier: SandboxTier, _ notes: [String], _ options: ExecutionOptions) -> Bool {
+        let isOptional = options.allowsNoSandbox
+        switch tier {
+        case .a: report("ok", "sandbox", "tier A")
+        case .b, .c:
+            report(
+                "ok", "sandbox",
+                "tier \(tier.rawValue)" + (tier < options.mostTier ? "; better tiers do not work here" : ""))
+        case .none:
+            report(
+                isOptional ? "!!" : "--", "sandbox",
+                "none: a script runs as a user of its own"
+                    + (geteuid() == 0 ? "" : " only where the program is root, which it is not")
+                    + ", with limits, but can read what that user can and open sockets. "
+                    + (isOptional
+                        ? "Run only scripts that you trust."
+                        : "A worker starts so only with --unsafe-no-sandbox (\(Setting.unsafeNoSandbox.variable)=on)."))
+        }
+        for note in notes { report("  ", "sandbox", note) }
+        return tier > .none || isOptional
+    }
+
+    /// The workers of the installation.
+    private func workers(_ options: DatabaseOptions, _ logger: Logger) async throws {
+        let database = Database(options, logger: logger)
+        let queue = JobQueue(
+            database: database, listener: Listener(options, logger: logger), logger: logger)
+        let workers: [LivingWorker]
+        do {
+            workers = try await queue.workers()
+        } catch {
+            await database.close()
+            throw error
+        }
+        await database.close()
+        if workers.isEmpty { report("!!", "workers", "none lives: start 'scriptorium worker'") }
+        for worker in workers {
+            report(
+                worker.tier > .none ? "ok" : "!!", "worker",
+                "\(worker.name): \(worker.slots) slots, "
+                    + (worker.tier > .none ? "sandbox tier \(worker.tier.rawValue)" : "no sandbox"))
+        }
     }
 
     private func limits() {

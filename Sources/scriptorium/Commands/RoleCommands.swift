@@ -36,7 +36,7 @@ struct IngressCommand: AsyncParsableCommand {
             say("ready http://\(options.host):\(port)")
         }
         // The interpreters are tried before: scripts are checked here when they are saved.
-        try await house.run(listeners, settings, grace: grace)
+        try await house.run(listeners, settings, isWorker: false, grace: grace)
     }
 }
 
@@ -48,9 +48,10 @@ struct WorkerCommand: AsyncParsableCommand {
             "Needs SCRIPTORIUM_DATABASE_URL and SCRIPTORIUM_SECRET_KEY; 'scriptorium --help' lists all settings.")
 
     @OptionGroup var role: RoleOptions
+    @OptionGroup var sandbox: SandboxOptions
 
     func run() async throws {
-        let settings = try await Settings(file: role.config)
+        let settings = try await Settings(file: role.config, flags: sandbox.settings)
         try settings.check()
         let logger = try settings.logger()
         let options = try settings.worker()
@@ -59,7 +60,7 @@ struct WorkerCommand: AsyncParsableCommand {
         let house = try await House.reaching(settings, as: "worker", isWorker: true, logger: logger)
         let worker = Worker(options: options, platform: house.platform, logger: logger)
         let administration = try house.administration(settings.ingress(), settings)
-        try await house.run([worker] + administration, settings, grace: options.grace) {
+        try await house.run([worker] + administration, settings, isWorker: true, grace: options.grace) {
             say("ready worker \(options.name)")
         }
     }

@@ -62,6 +62,11 @@ struct Setting: Sendable {
         name: "CELL_PATH", standard: "beside scriptorium", summary: "the program that starts the interpreters")
     static let scriptUID = Setting(
         name: "SCRIPT_UID", standard: "61184", summary: "user id of scripts where the program is root")
+    static let sandboxTier = Setting(
+        name: "SANDBOX_TIER", standard: "auto", summary: "the best tier of the sandbox that is tried: auto, A, B or C")
+    static let unsafeNoSandbox = Setting(
+        name: "UNSAFE_NO_SANDBOX", standard: "off",
+        summary: "on or off: whether a worker starts where no tier works, for scripts that you trust")
     static let logLevel = Setting(
         name: "LOG_LEVEL", standard: "info", summary: "trace, debug, info, notice, warning, error or critical")
 
@@ -74,7 +79,7 @@ struct Setting: Sendable {
         headerTimeout,
         bodyTimeout,
         publicURL, tenantDomain, operatorToken, secretKey,
-        workerConcurrency, shutdownGrace, nodePath, phpPath, python2Path, python3Path, cellPath, scriptUID, logLevel,
-        logFormat,
+        workerConcurrency, shutdownGrace, nodePath, phpPath, python2Path, python3Path, cellPath, scriptUID, sandboxTier,
+        unsafeNoSandbox, logLevel, logFormat,
     ]
 }

@@ -90,6 +90,8 @@ extension Settings {
         options.python2Path = try program(.python2Path)
         options.python3Path = try program(.python3Path)
         options.scriptUID = UInt32(try integer(.scriptUID, 1...4_000_000_000, default: 61184))
+        options.mostTier = try mostTier()
+        options.allowsNoSandbox = try isOn(.unsafeNoSandbox, default: false)
         if !isWorker {
             options.zygotes = 1
             options.parked = 1

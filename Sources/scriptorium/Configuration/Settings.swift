@@ -10,7 +10,7 @@ import Logging
 import Platform
 import Worker
 
-/// The program's settings, from the environment and a file of the same keys; the environment wins.
+/// The program's settings, from flags, the environment and a file of the same keys; the first that has one wins.
 struct Settings: Sendable {
     /// A value that can not be used. It stops the start, and its text never holds a secret.
     struct Invalid: Error, CustomStringConvertible {
@@ -19,11 +19,15 @@ struct Settings: Sendable {
 
     private let reader: ConfigReader
 
-    /// - Parameter file: see ``SettingsFile``.
+    /// - Parameters:
+    ///   - file: see ``SettingsFile``.
+    ///   - flags: values from the command line, by their variables.
     /// - Throws: ``Invalid``
-    init(file: String?) async throws {
+    init(file: String?, flags: [String: String] = [:]) async throws {
         Self.tellOfUnknown(ProcessInfo.processInfo.environment)
-        var providers: [any ConfigProvider] = [EnvironmentVariablesProvider()]
+        var providers: [any ConfigProvider] = [
+            EnvironmentVariablesProvider(environmentVariables: flags), EnvironmentVariablesProvider(),
+        ]
         if let file {
             providers.append(EnvironmentVariablesProvider(environmentVariables: try SettingsFile.values(file)))
         }

@@ -62,15 +62,20 @@ struct House {
     /// - Parameters:
     ///   - below: what the foundation itself stands on, such as a server.
     ///   - settings: those of the interpreters are held against what became of them, before a role begins.
+    ///   - isWorker: whether the roles run scripts, and so need the sandbox.
     ///   - begun: called when the roles begin.
     func run(
-        _ roles: [any Service], on below: [any Service] = [], _ settings: Settings, grace: Duration,
-        begun: @escaping @Sendable () -> Void = {}
+        _ roles: [any Service], on below: [any Service] = [], _ settings: Settings, isWorker: Bool,
+        grace: Duration, begun: @escaping @Sendable () -> Void = {}
     ) async throws {
         let crew = Crew(
             roles: roles,
-            opening: { [executor] in
+            opening: { [executor, logger] in
                 try settings.check(try await executor.whenReady())
+                if isWorker {
+                    try settings.checkSandbox(executor.tier, executor.sandboxNotes, logger: logger)
+                    Metering.tier(executor.tier)
+                }
                 begun()
             },
             grace: grace)

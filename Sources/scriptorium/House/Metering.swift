@@ -1,3 +1,4 @@
+import Core
 import Metrics
 import Telemetry
 
@@ -22,6 +23,8 @@ enum Metering {
         "scriptorium_queue_ready_jobs": "Jobs that could run, of the whole installation, up to 100000.",
         "scriptorium_queue_running_jobs": "Jobs that run, of the whole installation.",
         "scriptorium_results_refused_total": "Results that came after their attempt had lost its job.",
+        "scriptorium_sandbox_tier":
+            "How well this process contains scripts: 0 not at all, 1 tier C, 2 tier B, 3 tier A.",
         "scriptorium_script_api_calls_total": "Calls of platform.api and questions of scripts, refused ones included.",
         "scriptorium_script_bytes_total": "What went into scripts and what came out of them, through platform.api too.",
         "scriptorium_script_cpu_seconds_total": "Processor time of scripts.",
@@ -34,6 +37,9 @@ enum Metering {
 
     /// Takes in everything that is recorded from now on. Called once, before anything is.
     static func begin() { MetricsSystem.bootstrap(registry) }
+
+    /// How well the process contains scripts.
+    static func tier(_ tier: SandboxTier) { Meter(label: "scriptorium_sandbox_tier").set(tier.rank) }
 
     /// Everything so far, in Prometheus' text form.
     static let text: @Sendable () -> String = { registry.text() }

@@ -19,8 +19,10 @@ struct JobListing {
         if !visibility.isEmpty, filter.app == nil || visibility.app == nil || filter.app == visibility.app {
             page = try await platform.queue.jobs(filter, of: caller.tenant.id)
         }
+        let reasons = try await WaitReasons(platform.queue, caller.tenant).reasons(of: page.jobs)
+        let views = page.jobs.map { JobView(record: $0, caller: caller, waitReason: reasons[$0.id]) }
         return .object([
-            ("resource", .array(try page.jobs.map { try JobView(record: $0, caller: caller).json })),
+            ("resource", .array(try views.map { try $0.json })),
             ("meta", .object([("next", .string(page.next?.description))])),
         ])
     }

@@ -7,6 +7,8 @@ import JobQueue
 public struct JobView {
     let record: JobRecord
     let caller: Caller
+    /// See ``WaitReasons``.
+    let waitReason: JSONText?
 
     var json: JSONText {
         get throws {
@@ -39,7 +41,7 @@ public struct JobView {
                 ("parent_id", .string(record.parent?.description)),
                 ("retry_of", .string(record.retryOf?.description)),
                 ("idempotency_key", .string(summary?.idempotencyKey)),
-                ("wait_reason", .null),
+                ("wait_reason", waitReason ?? .null),
                 ("created_at", .string(created.description)),
                 ("run_at", .string(record.runAt?.description)),
                 ("started_at", .string(started?.description)),
@@ -59,14 +61,18 @@ public struct JobView {
     public static func href(_ id: JobID) -> String { "/api/v2/jobs/\(id)" }
 
     /// The answer while a job has not ended.
-    /// - Parameter isQueuedService: whether the service is always answered so; the reference says `success` then.
-    public static func accepted(_ id: JobID, status: JobStatus, isQueuedService: Bool = false) -> ServiceResponse {
+    /// - Parameters:
+    ///   - waitReason: see ``WaitReasons``.
+    ///   - isQueuedService: whether the service is always answered so; the reference says `success` then.
+    public static func accepted(
+        _ id: JobID, status: JobStatus, waitReason: JSONText? = nil, isQueuedService: Bool = false
+    ) -> ServiceResponse {
         .json(
             .object(
                 (isQueuedService ? [("success", .bool(true))] : []) + [
                     ("id", .string(id.description)), ("status", .string(status.rawValue)),
                     ("href", .string(href(id))), ("response_href", .string(href(id) + "/response")),
-                ]),
+                ] + (waitReason.map { [("wait_reason", $0)] } ?? [])),
             status: 202,
             headers: [(name: "Location", value: href(id)), (name: "Retry-After", value: "1")])
     }

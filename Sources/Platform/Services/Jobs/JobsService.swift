@@ -87,13 +87,16 @@ struct JobsService: BuiltInService {
     private func show(
         _ record: JobRecord, _ caller: Caller, status: Int = 200, headers: [(name: String, value: String)] = []
     ) async throws -> ServiceResponse {
-        .json(try JobView(record: record, caller: caller).json, status: status, headers: headers)
+        let reason = try await WaitReasons(platform.queue, caller.tenant).reason(of: record)
+        return .json(
+            try JobView(record: record, caller: caller, waitReason: reason).json, status: status, headers: headers)
     }
 
     private func response(of record: JobRecord, _ caller: Caller) async throws -> ServiceResponse {
         guard record.status.isFinal, let result = try await platform.queue.result(record.id, of: caller.tenant.id)
         else {
-            return JobView.accepted(record.id, status: record.status)
+            let reason = try await WaitReasons(platform.queue, caller.tenant).reason(of: record)
+            return JobView.accepted(record.id, status: record.status, waitReason: reason)
         }
         guard try await !isSignIn(record, caller) else {
             throw ServiceError(

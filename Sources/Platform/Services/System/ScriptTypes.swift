@@ -9,21 +9,20 @@ struct ScriptTypes {
         try request.allow(.get)
         let types = ScriptLanguage.allCases.filter(platform.executor.languages.contains)
         guard let name = path.first else {
-            return .json(try RecordQuery(request).list(types.map(Self.record)))
+            return .json(try RecordQuery(request).list(types.map(record)))
         }
         guard path.count == 1, let type = types.first(where: { $0.rawValue == name }) else {
             throw .notFound("Script engine type '\(path.joined(separator: "/"))' not found.")
         }
-        return .json(try RecordQuery(request).select(Self.record(type)))
+        return .json(try RecordQuery(request).select(record(type)))
     }
 
-    private static func record(_ type: ScriptLanguage) -> RecordQuery.Record {
+    private func record(_ type: ScriptLanguage) -> RecordQuery.Record {
         [
             ("name", .string(type.rawValue)),
             ("label", .string(type.label)),
             ("description", .string(type.summary)),
-            // Scripts run as a user of their own, but no sandbox holds them yet.
-            ("sandboxed", .bool(false)),
+            ("sandboxed", .bool(platform.tier > .none)),
             ("supports_inline_execution", .bool(false)),
         ]
     }
