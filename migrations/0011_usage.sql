@@ -72,18 +72,20 @@ begin
     ), gone as (
         delete from run r using input i
         where r.id = i.id and r.worker = p_worker and r.attempt = i.attempt
-        returning r.id, r.created_at, r.tenant, r.started_at
+        -- All that is written goes along: joined again, the batch would be read once for each of its rows.
+        returning
+            r.id, r.created_at, r.tenant, r.attempt, r.started_at, i.status, i.response, i.peak_memory, i.wall_us,
+            i.user_us, i.system_us, i.waited_us, i.api_calls, i.bytes_in, i.bytes_out, i.log_bytes
     ), stored as (
         insert into result (
             id, created_at, tenant, status, attempt, worker, started_at, finished_at, cpu_us, peak_memory, response,
             wall_us, user_us, system_us, waited_us, api_calls, bytes_in, bytes_out, log_bytes
         )
         select
-            g.id, g.created_at, g.tenant, i.status, i.attempt, p_worker, g.started_at, clock_timestamp(),
-            i.user_us + i.system_us, i.peak_memory, i.response, i.wall_us, i.user_us, i.system_us, i.waited_us,
-            i.api_calls, i.bytes_in, i.bytes_out, i.log_bytes
+            g.id, g.created_at, g.tenant, g.status, g.attempt, p_worker, g.started_at, clock_timestamp(),
+            g.user_us + g.system_us, g.peak_memory, g.response, g.wall_us, g.user_us, g.system_us, g.waited_us,
+            g.api_calls, g.bytes_in, g.bytes_out, g.log_bytes
         from gone g
-        join input i on i.id = g.id
     )
     select array_agg(g.id) into accepted from gone g;
     if cardinality(p_child_ids) > 0 then
