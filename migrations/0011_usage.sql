@@ -154,7 +154,7 @@ create function retry_2(
     as $$
         with back as (
             delete from run r where r.id = p_id and r.worker = p_worker and r.attempt = p_attempt
-            returning r.class, r.tenant, r.id, r.created_at, r.attempt, r.language, r.started_at
+            returning r.class, r.tenant, r.id, r.created_at, r.attempt, r.language, r.min_tier, r.started_at
         ), recorded as (
             insert into attempt (
                 id, created_at, tenant, attempt, worker, status, started_at, finished_at, cpu_us, peak_memory, wall_us,
@@ -166,8 +166,8 @@ create function retry_2(
                 p_bytes_in, p_bytes_out, p_log_bytes
             from back b
         )
-        insert into delayed (run_at, class, tenant, id, created_at, attempt, language)
-        select now() + backoff_1(b.attempt), b.class, b.tenant, b.id, b.created_at, b.attempt + 1, b.language
+        insert into delayed (run_at, class, tenant, id, created_at, attempt, language, min_tier)
+        select now() + backoff_1(b.attempt), b.class, b.tenant, b.id, b.created_at, b.attempt + 1, b.language, b.min_tier
         from back b
         returning run_at
     $$;

@@ -78,7 +78,7 @@ extension JobQueue {
             j.max_attempts, j.retry_of, j.parent, j.run_at, j.summary, e.status, e.attempt, e.started_at, e.finished_at, e.cpu_us,
             e.peak_memory, case when e.status in (2, 5) then e.response end, n.attempt, n.started_at, q.attempt,
             q.min_tier, d.attempt, d.run_at,
-            case when e.id is not null then array[
+            case when e.started_at is not null then array[
                 e.peak_memory, e.wall_us, e.user_us, e.system_us, e.waited_us, e.api_calls, e.bytes_in, e.bytes_out, e.log_bytes
             ] end
         from (

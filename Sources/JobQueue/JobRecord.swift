@@ -29,7 +29,7 @@ public struct JobRecord: Sendable {
     public let finishedAt: Timestamp?
     public let cpu: Duration?
     public let peakMemoryBytes: Int?
-    /// Of the attempt that has ended the job; nil while none has.
+    /// Of the attempt that has ended the job; nil where none has.
     public let usage: AttemptUsage?
     /// The end of a failed job, for its error.
     public let failure: StoredResult?
@@ -88,7 +88,7 @@ extension JobQueue {
             j.max_attempts, j.retry_of, j.parent, j.run_at, j.summary, e.status, e.attempt, e.started_at, e.finished_at, e.cpu_us,
             e.peak_memory, case when e.status in (2, 5) then e.response end, n.attempt, n.started_at, q.attempt,
             q.min_tier, d.attempt, d.run_at,
-            case when e.id is not null then array[
+            case when e.started_at is not null then array[
                 e.peak_memory, e.wall_us, e.user_us, e.system_us, e.waited_us, e.api_calls, e.bytes_in, e.bytes_out, e.log_bytes
             ] end
         from job j

@@ -149,6 +149,23 @@ import Testing
         #expect(limits.contains("cpu_seconds") && limits.contains(nil), "\(children)")
     }
 
+    /// And for those of its events. A limit that fires in one of them is the job's.
+    @Test func eventScriptsUseTheSameProcessorTime() async throws {
+        let tenant = try await TestInstallation.shared().tenant()
+        try await tenant.save("burns", "python3", Self.burn + "return 1", config: #","cpu_seconds":0.6"#)
+        #expect(try await tenant.send("GET", "/api/v2/burns", ingress: 0).status == 200)
+        try await tenant.bind("burns.get.pre_process", "python3", Self.burn)
+        let reply = try await tenant.send("GET", "/api/v2/burns", ingress: 0)
+        #expect(reply.status == 500)
+        #expect(reply.text.contains("0.6 s (cpu_seconds)"), "\(reply.text)")
+        let job = try #require(reply.header("X-Scriptorium-Job"))
+        let record = try JSONText(checking: try await tenant.send("GET", "/api/v2/jobs/\(job)").body)
+        #expect(record["error"]?["limit"]?.string == "cpu_seconds")
+        // Each script's own use is in the job's.
+        let used = try #require(record["usage"])
+        #expect((used["user_cpu_ms"]?.integer ?? 0) + (used["system_cpu_ms"]?.integer ?? 0) >= 600, "\(record)")
+    }
+
     @Test func aServiceThatAsksForMoreThanItsTenantHasGetsWhatTheTenantHas() async throws {
         let tenant = try await TestInstallation.shared().tenant(quotas: #"{"wall_seconds":0.5}"#)
         try await tenant.save(

@@ -62,7 +62,7 @@ import Testing
         #expect(try usage(leaf, "bytes_in") > 3000)
     }
 
-    @Test func aJobThatHasNotEndedHasNoUsage() async throws {
+    @Test func aJobThatHasNotBegunHasNoUsage() async throws {
         let tenant = try await TestInstallation.shared().tenant()
         try await tenant.save("later", "php", "return 1;")
         let reply = try await tenant.send(
@@ -70,6 +70,11 @@ import Testing
         let id = try #require(reply.header("X-Scriptorium-Job"))
         let record = try JSONText(checking: try await tenant.send("GET", "/api/v2/jobs/\(id)").body)
         #expect(record["usage"]?.isNull == true)
+        let cancelled = try JSONText(checking: try await tenant.send("DELETE", "/api/v2/jobs/\(id)").body)
+        #expect(cancelled["status"]?.string == "cancelled")
+        #expect(cancelled["usage"]?.isNull == true)
+        let attempts = try JSONText(checking: try await tenant.send("GET", "/api/v2/jobs/\(id)/attempts").body)
+        #expect(attempts["resource"]?.elements.isEmpty == true)
     }
 
     @Test func whatALimitEndedHasUsedIsKnown() async throws {
