@@ -38,6 +38,8 @@ static const unsigned char php[] = {
     ,
 #embed "../Execution/Resources/php/child.php"
     ,
+#embed "../Execution/Resources/php/once.php"
+    ,
 #embed "../Execution/Resources/php/zygote.php"
     ,
 #embed "../Execution/Resources/php/functions.php"
@@ -55,6 +57,8 @@ static const unsigned char python2[] = {
     ,
 #embed "../Execution/Resources/python/child.py"
     ,
+#embed "../Execution/Resources/python/once.py"
+    ,
 #embed "../Execution/Resources/python/zygote.py"
 };
 static const unsigned char python3[] = {
@@ -69,6 +73,8 @@ static const unsigned char python3[] = {
 #embed "../Execution/Resources/python/script.py"
     ,
 #embed "../Execution/Resources/python/child.py"
+    ,
+#embed "../Execution/Resources/python/once.py"
     ,
 #embed "../Execution/Resources/python/zygote.py"
 };

@@ -7,13 +7,18 @@ extension ScriptExecutor {
     /// - Parameter host: answers the script's calls, up to 16 at the same time, and gets its output on a thread that its
     ///   `log` must not block.
     public func execute(_ attempt: ScriptAttempt, host: some ScriptHost) async -> AttemptReport {
-        let job = JSONText.object([
-            ("name", .string(attempt.name)), ("source", .string(attempt.source)), ("event", attempt.event),
-            ("platform", attempt.platform),
-        ])
-        let run = await Run(
-            frame: FrameType.job.frame(job.text), limits: attempt.limits, tenant: attempt.tenant, log: host.log)
-        await follow(run, attempt.language, isScript: true, limits: attempt.limits, host: host)
+        let run = await Run(frame: attempt.frame, limits: attempt.limits, tenant: attempt.tenant, log: host.log)
+        await place(run, attempt.language, isScript: true, within: attempt.limits.wall + .seconds(30))
+        await follow(run, host: host)
+        return await run.end().report
+    }
+
+    /// Runs a script in a process of the same interpreter, started for it alone under the same confinement and with nothing
+    /// done ahead: what a benchmark compares ``execute(_:host:)`` with.
+    public func executeCold(_ attempt: ScriptAttempt, host: some ScriptHost) async -> AttemptReport {
+        let run = await Run(frame: attempt.frame, limits: attempt.limits, tenant: attempt.tenant, log: host.log)
+        await placeCold(run, attempt.language)
+        await follow(run, host: host)
         return await run.end().report
     }
 
@@ -24,7 +29,8 @@ extension ScriptExecutor {
         let job = JSONText.object([("name", .string(name)), ("source", .string(source))])
         for _ in 0..<2 {
             let run = await Run(frame: FrameType.check.frame(job.text), limits: limits, log: { _ in })
-            await follow(run, language, isScript: false, limits: limits, host: SilentHost())
+            await place(run, language, isScript: false, within: limits.wall + .seconds(30))
+            await follow(run, host: SilentHost())
             switch await run.end().report.ending {
             case .result(let result): return result.error
             case .cancelled: return nil
@@ -38,11 +44,8 @@ extension ScriptExecutor {
         return nil
     }
 
-    /// Finds a process for the run and answers its calls until its outcome is decided.
-    private func follow(
-        _ run: Run, _ language: ScriptLanguage, isScript: Bool, limits: AttemptLimits, host: some ScriptHost
-    ) async {
-        await place(run, language, isScript: isScript, within: limits.wall + .seconds(30))
+    /// Answers a run's calls until its outcome is decided.
+    private func follow(_ run: Run, host: some ScriptHost) async {
         await withDiscardingTaskGroup { group in
             for await request in run.requests {
                 group.addTask {
@@ -64,6 +67,16 @@ extension ScriptExecutor {
             group.cancelAll()
             if Task.isCancelled { await run.cancel() }
         }
+    }
+}
+
+extension ScriptAttempt {
+    /// What the harness is sent.
+    fileprivate var frame: [UInt8] {
+        let job = JSONText.object([
+            ("name", .string(name)), ("source", .string(source)), ("event", event), ("platform", platform),
+        ])
+        return FrameType.job.frame(job.text)
     }
 }
 

@@ -84,6 +84,17 @@ public final class ScriptExecutor: Service, Sendable {
         await household.close()
     }
 
+    /// Starts a process for this run alone.
+    func placeCold(_ run: Run, _ language: ScriptLanguage) async {
+        await staff.placeCold(run, language)
+    }
+
+    /// How long a process takes that does nothing but answer through a pipe, to its end: what a benchmark compares with. Nil
+    /// where none can be started.
+    public func bareFork() async -> Duration? {
+        await staff.bareFork()
+    }
+
     /// Waits for a free process and hands the run over. Ends early where the task is cancelled.
     /// - Parameter isScript: whether it is more than a look at a source, and so needs the lease.
     func place(_ run: Run, _ language: ScriptLanguage, isScript: Bool, within time: Duration) async {
@@ -129,6 +140,15 @@ private final class Staff {
             await bell.wait(atMost: .seconds(3600))
         }
     }
+
+    func placeCold(_ run: Run, _ language: ScriptLanguage) async {
+        guard let pool = household?.pools[language] else {
+            return run.lose("\(language.label) does not work here, or not yet")
+        }
+        await ColdProcess.start(pool.interpreter, run)
+    }
+
+    func bareFork() async -> Duration? { await household?.forkBare() }
 
     func place(_ run: Run, _ language: ScriptLanguage, isScript: Bool, within time: Duration) async {
         let clock = ContinuousClock()

@@ -38,3 +38,7 @@ struct order {
 
 /// Turns a fresh fork into the ordered program. It ends with status 127 and a line on standard error where it can not.
 _Noreturn void become(const struct order *order, const struct tier *tier);
+
+/// Forks a process that writes one byte into a pipe, reads it and reaps the process: the microseconds that this takes, or 0
+/// where it fails.
+uint32_t fork_and_hear(void);

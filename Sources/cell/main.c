@@ -12,10 +12,12 @@
 //                          for each bind; 4 descriptors that become 3, 1 and 2 of the process, and its init's control
 //                                                                                            start
 //                      'K' u32 id                                                            kill it
+//                      'B' u32 id                                                            fork once, for a benchmark
 //                      'L' u32 id (0), u32 milliseconds      end all scripts unless this comes again within that time
 //     cell to worker   'P' u32 id, u32 pid                                                   started
 //                      'F' u32 id, u32 errno                                                 could not be started
 //                      'X' u32 id, u32 wait status, u64 user µs, u64 system µs, u64 peak KiB  ended and reaped
+//                      'B' u32 id, u32 microseconds (0: it failed)                           forked once
 //                      'L' u32 0, u32 0                      the time was over: what had been started is being ended
 // When the socket ends, cell kills all that it started, removes the run directory, and exits. A process's own namespace
 // dies with it; without namespaces a script can start no others.
@@ -216,6 +218,7 @@ static bool obey(void) {
         for (size_t index = 0; index < count; index++)
             if (children[index].id == id) kill_with_group(children[index].pid);
         break;
+    case 'B': tell_number('B', id, fork_and_hear()); break;
     case 'L':
         if (length == 9) {
             uint32_t milliseconds;

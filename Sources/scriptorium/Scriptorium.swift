@@ -26,6 +26,6 @@ struct Scriptorium: AsyncParsableCommand {
         subcommands: [
             DevCommand.self, IngressCommand.self, WorkerCommand.self, MigrateCommand.self, InvokeCommand.self,
             JobsCommand.self, LogsCommand.self, TenantCommand.self, AppCommand.self, DoctorCommand.self,
-            FsckCommand.self,
+            FsckCommand.self, BenchCommand.self,
         ])
 }

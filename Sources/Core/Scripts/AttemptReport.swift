@@ -45,6 +45,8 @@ public struct AttemptUsage: Sendable, Hashable {
     public var peakMemoryBytes = 0
     /// From handing over the job to its end.
     public var wall = Duration.zero
+    /// From handing over the job to its result; zero where there was none.
+    public var answered = Duration.zero
     /// From asking for a process to handing over the job.
     public var waited = Duration.zero
     /// Calls of `platform.api`, refused ones included.
@@ -72,6 +74,7 @@ public struct AttemptUsage: Sendable, Hashable {
         sum.systemCPU += other.systemCPU
         sum.peakMemoryBytes = max(sum.peakMemoryBytes, other.peakMemoryBytes)
         sum.wall += other.wall
+        sum.answered += other.answered
         sum.waited += other.waited
         sum.apiCalls += other.apiCalls
         sum.bytesIn += other.bytesIn

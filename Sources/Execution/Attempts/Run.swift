@@ -226,6 +226,7 @@ final class Run {
         self.outcome = outcome
         requested.finish()
         if case .result = outcome {
+            usage.answered = .nanoseconds(Int64(PollExecutor.now - begun))
             setTimer(Self.grace) { $0.killProcess() }
         } else {
             killProcess()

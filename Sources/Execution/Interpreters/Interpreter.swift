@@ -22,11 +22,16 @@ struct Interpreter {
     }
 
     /// Starts the program with its harness.
-    /// - Parameter handler: is told of the start and the end, never before this call returns.
+    /// - Parameters:
+    ///   - once: whether it serves one job with nothing done ahead.
+    ///   - handler: is told of the start and the end, never before this call returns.
     /// - Returns: the number by which ``Cell`` kills it.
-    func startHarness(_ ends: Ends, _ handler: @escaping @PollThread (Cell.Event) -> Void) -> UInt32 {
+    func startHarness(
+        once: Bool = false, _ ends: Ends, _ handler: @escaping @PollThread (Cell.Event) -> Void
+    ) -> UInt32 {
         var arguments = language.harnessOptions + [directory.harness(of: language, in: sandbox)]
         if !language.isParked { arguments += [directory.library(in: sandbox), "\(sandbox.tier.rank)"] }
+        if once { arguments.append("once") }
         return start(arguments, ends, handler)
     }
 

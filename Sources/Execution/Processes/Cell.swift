@@ -59,6 +59,7 @@ final class Cell {
     private var watch: Poller.Watch?
     private var socket: PacketSocket?
     private var handlers: [UInt32: @PollThread (Event) -> Void] = [:]
+    private var bareForks: [UInt32: CheckedContinuation<Duration?, Never>] = [:]
     private var lastID: UInt32 = 0
 
     /// Starts the program.
@@ -106,6 +107,20 @@ final class Cell {
         return id
     }
 
+    /// Forks a process that does nothing but answer through a pipe, for a benchmark, and tells how long it took; nil where
+    /// it failed.
+    func forkBare() async -> Duration? {
+        guard let socket, !hasEnded else { return nil }
+        lastID += 1
+        var packet = Packet("B")
+        packet.append(lastID)
+        let id = lastID
+        return await withCheckedContinuation {
+            bareForks[id] = $0
+            socket.send(packet.bytes)
+        }
+    }
+
     /// Kills a process, and with it all that it has started.
     func kill(_ id: UInt32) {
         var packet = Packet("K")
@@ -149,6 +164,8 @@ final class Cell {
         let lost = handlers.values
         handlers = [:]
         for handler in lost { handler(.lost) }
+        for waiter in bareForks.values { waiter.resume(returning: nil) }
+        bareForks = [:]
         bell.ring()
         onReaped?()
         onReaped = nil
@@ -170,6 +187,8 @@ final class Cell {
                 systemCPU: .microseconds(Int64(clamping: system)),
                 peakMemoryBytes: Int(clamping: peak) << 10)
             handlers.removeValue(forKey: id)?(.ended(exit))
+        case UInt8(ascii: "B"):
+            bareForks.removeValue(forKey: id)?.resume(returning: word == 0 ? nil : .microseconds(Int64(word)))
         case UInt8(ascii: "L"):
             hasLapsed = true
             onLapse()

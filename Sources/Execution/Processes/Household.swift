@@ -33,6 +33,8 @@ final class Household {
         cell.renewLease(for: ContinuousClock().now.duration(to: end))
     }
 
+    func forkBare() async -> Duration? { await cell.forkBare() }
+
     /// Finds the interpreters and starts a first process of each, all at the same time.
     func open() async {
         await withTaskGroup(of: (InterpreterReport, (any ProcessPool)?).self) { group in

@@ -7,7 +7,7 @@ final class ParkedPool: ProcessPool {
     /// Rings when a process's state changes or one is taken.
     let bell = Bell()
 
-    private let interpreter: Interpreter
+    let interpreter: Interpreter
     private let logger: Logger
     /// Those that start or are ready.
     private var parked: [Confined] = []

@@ -11,6 +11,8 @@ enum Placement {
 /// Where a language's scripts find their processes.
 @PollThread
 protocol ProcessPool: AnyObject, Sendable {
+    var interpreter: Interpreter { get }
+
     /// Rings when a process may have become free.
     var bell: Bell { get }
 

@@ -4,7 +4,7 @@ import Logging
 /// The zygotes of one language, and the children that they have forked ahead. A zygote that dies is replaced.
 @PollThread
 final class ZygotePool: ProcessPool {
-    private let interpreter: Interpreter
+    let interpreter: Interpreter
     private let forksPerZygote: Int
     private let sparesPerZygote: Int
     private let logger: Logger

@@ -28,7 +28,8 @@ struct SandboxSearch {
         var notes: [String] = []
         for tier in SandboxTier.allCases.reversed() {
             if tier > options.mostTier {
-                notes.append("Tier \(tier.rawValue) was not tried: SCRIPTORIUM_SANDBOX_TIER names \(options.mostTier.rawValue)")
+                notes.append(
+                    "Tier \(tier.rawValue) was not tried: SCRIPTORIUM_SANDBOX_TIER names \(options.mostTier.rawValue)")
                 continue
             }
             if tier == .a, user == nil {
@@ -49,7 +50,8 @@ struct SandboxSearch {
             let trial = await Trial.run(cell, within: .seconds(10))
             if trial.hasSucceeded {
                 if tier >= .b, cgroups == nil {
-                    notes.append("No control group can be made (give the program one, such as a unit's with Delegate=yes): memory is looked"
+                    notes.append(
+                        "No control group can be made (give the program one, such as a unit's with Delegate=yes): memory is looked"
                             + " at every few milliseconds instead")
                 }
                 return (cell, directory, notes)

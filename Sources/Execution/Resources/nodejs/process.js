@@ -93,6 +93,9 @@ function warmUp() {
   encoded(warm);
   described(new Error('x'), 'warm', 500);
   for (const name of Object.keys(surroundings({}, {}))) delete globalThis[name];
+}
+
+function prepareOutput() {
   for (const stream of [process.stdout, process.stderr]) {
     stream.write('');
     stream._handle?.setBlocking?.(true); // or what is not yet written is lost when the process leaves
@@ -112,5 +115,6 @@ net.Socket.prototype.connect = function () {
 const socket = new net.Socket({ fd: FRAMES, readable: true, writable: false });
 socket.on('data', frameReader(serve));
 socket.on('close', () => leave(70)); // the worker has gone
-warmUp();
+prepareOutput();
+if (!isOnce) warmUp();
 writeFrame(READY, '{}');

@@ -95,6 +95,22 @@ namespace Harness {
         return false; // PHP itself, told to display nothing, remembers it for error_get_last
     }
 
+    /** Serves the process's one frame. */
+    function answerOne(): void
+    {
+        register_shutdown_function(ended(...));
+        set_error_handler(logged(...));
+        // What is printed goes to the log at once, and is kept in case the script ends with `exit`.
+        ob_start(static function (string $text): string {
+            if (strlen(Script::$printed) < MAX_CAPTURE) {
+                Script::$printed .= $text;
+            }
+            return $text;
+        }, 1);
+        writeFrame(FRAMES, READY, '{}');
+        serve(FRAMES);
+    }
+
     /** The life of an init, which never returns; nothing of a tenant comes near it. */
     function initial(int $tier, array $fds): never
     {
@@ -118,17 +134,7 @@ namespace Harness {
             // From here on it reaches nothing but its own, whatever the script does.
             C::$sandbox->sandbox_confine($fds[0], $fds[1], $fds[2]);
             mt_srand(random_int(0, 0xFFFFFFFF));
-            register_shutdown_function(ended(...));
-            set_error_handler(logged(...));
-            // What is printed goes to the log at once, and is kept in case the script ends with `exit`.
-            ob_start(static function (string $text): string {
-                if (strlen(Script::$printed) < MAX_CAPTURE) {
-                    Script::$printed .= $text;
-                }
-                return $text;
-            }, 1);
-            writeFrame(FRAMES, READY, '{}');
-            serve(FRAMES);
+            answerOne();
         } catch (\Throwable $error) {
             fwrite(STDERR, $error->getMessage() . "\n");
             $lib->_exit(70);

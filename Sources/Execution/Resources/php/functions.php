@@ -88,5 +88,5 @@ namespace {
     }
     unset($scheme);
 
-    Harness\zygote();
+    ($argv[3] ?? null) === 'once' ? Harness\once() : Harness\zygote();
 }

@@ -91,12 +91,7 @@ namespace Harness {
 
     function zygote(): void
     {
-        error_reporting(E_ALL);
-        $settings = ['display_errors' => 0, 'log_errors' => 0, 'html_errors' => 0, 'serialize_precision' => -1];
-        foreach ($settings + ['zend.exception_ignore_args' => 1] as $setting => $value) {
-            ini_set($setting, $value);
-        }
-        C::load();
+        prepare();
         $lib = C::$lib;
         $tier = (int)$_SERVER['argv'][2];
         $children = [];

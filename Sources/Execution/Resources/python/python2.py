@@ -23,9 +23,12 @@ import signal
 import socket
 import struct
 
+IS_ONCE = sys.argv[3:] == ["once"]  # for one job, without a zygote
+
 # Loaded for the scripts: a module that was imported before the fork costs a job nothing.
-for name in ("copy", "datetime", "decimal", "functools", "hashlib", "hmac", "itertools", "math",
-             "StringIO", "string", "time", "urllib", "urlparse", "uuid"):
+for name in () if IS_ONCE else (
+        "copy", "datetime", "decimal", "functools", "hashlib", "hmac", "itertools", "math",
+        "StringIO", "string", "time", "urllib", "urlparse", "uuid"):
     importlib.import_module(name)
 
 CONTROL = 3     # in the zygote: the control socket (SOCK_SEQPACKET)

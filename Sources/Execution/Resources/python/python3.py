@@ -22,9 +22,12 @@ import signal
 import socket
 import sys
 
+IS_ONCE = sys.argv[3:] == ["once"]  # for one job, without a zygote
+
 # Loaded for the scripts: a module that was imported before the fork costs a job nothing.
-for name in ("collections", "copy", "datetime", "decimal", "functools", "hashlib", "hmac", "itertools", "math",
-             "re", "string", "time", "urllib.parse", "uuid"):
+for name in () if IS_ONCE else (
+        "collections", "copy", "datetime", "decimal", "functools", "hashlib", "hmac", "itertools", "math",
+        "re", "string", "time", "urllib.parse", "uuid"):
     importlib.import_module(name)
 
 CONTROL = 3     # in the zygote: the control socket (SOCK_SEQPACKET)

@@ -26,6 +26,8 @@ def warm_up():
 
 
 def main():
+    if IS_ONCE:
+        once()
     open_control()
     sandbox = Sandbox()
     os.environ.pop("LD_LIBRARY_PATH", None)  # it was for the interpreter's own start

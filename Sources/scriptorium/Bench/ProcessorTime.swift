@@ -1,0 +1,65 @@
+import CHost
+import FoundationEssentials
+import Glibc
+
+/// Reads the processor time of this process and of all that it has started, as `/proc` tells it.
+struct ProcessorTime {
+    /// What the looking itself has cost.
+    private var own = Duration.zero
+
+    /// All that was used so far, without what these looks have cost. That of ended processes is known to a hundredth of a
+    /// second.
+    mutating func read() -> Duration {
+        let begin = Self.ofThread
+        let processes = Self.all()
+        var time = Duration.zero
+        var open = [getpid()]
+        while let pid = open.popLast() {
+            time += .microseconds(max(0, host_cpu_microseconds(pid)))
+            for process in processes where process.pid == pid { time += process.ended }
+            open += processes.filter { $0.parent == pid }.map(\.pid)
+        }
+        let cost = Self.ofThread - begin
+        defer { own += cost }
+        // This process's time was read in the midst of it.
+        return time - own
+    }
+
+    private static var ofThread: Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+
+    private struct Process {
+        var pid: pid_t
+        var parent: pid_t
+        /// The time of those that it has reaped.
+        var ended: Duration
+    }
+
+    private static func all() -> [Process] {
+        let tick = Duration.microseconds(1_000_000 / sysconf(Int32(_SC_CLK_TCK)))
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.compactMap { name -> Process? in
+            guard let pid = pid_t(name), let data = FileManager.default.contents(atPath: "/proc/\(name)/stat") else {
+                return nil
+            }
+            // The name, in brackets, may hold anything; behind it are the state, the parent and then numbers.
+            let fields = String(decoding: data, as: UTF8.self).split(separator: ")").last?.split(separator: " ") ?? []
+            guard fields.count > 14, let parent = pid_t(fields[1]), let user = Int(fields[13]),
+                let system = Int(fields[14])
+            else { return nil }
+            return Process(pid: pid, parent: parent, ended: tick * (user + system))
+        }
+    }
+}
+
+/// How busy the machine is.
+enum LoadAverage {
+    /// The processes that ran or wanted to, on average over the last minute; nil where the system does not tell.
+    static var now: Double? {
+        var loads = [0.0]
+        return getloadavg(&loads, 1) == 1 ? loads[0] : nil
+    }
+}
