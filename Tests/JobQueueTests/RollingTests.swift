@@ -127,4 +127,33 @@ import Testing
         #expect(try await look() == Array(repeating: 2, count: 20))
         await database.close()
     }
+
+    private static let claimWithLanguages = Statement(
+        "old_claim_2", "select id from claim_2($1::bigint, $2::integer, array[3]::smallint[])")
+
+    /// A program of before 0010 contains nothing: it gets what demands nothing, before and after.
+    @Test func theProgramOfBeforeTheTiersGetsWhatDemandsNothing() async throws {
+        let url = try await TestPostgres.database(migrations: Array(Migration.embedded.prefix(9)))
+        let database = Database(DatabaseOptions(url: url, connections: 1), logger: quiet)
+        let old = try #require(try await database.system.execute(Self.register).first?.decode(Int64.self))
+        for tenant in [
+            "insert into tenant (name, data_key) values ('easy', 'x')",
+            #"insert into tenant (name, quotas, data_key) values ('demanding', '{"min_tier":"C"}', 'x')"#,
+        ] as [StaticString] {
+            try await database.system.transaction { _ = try $0.execute(Statement(tenant, tenant)) }
+        }
+        let waiting = id()
+        _ = try await database.system.execute(Self.enqueue, [waiting])
+        await database.close()
+        try await Migrator(url: url, migrations: Migration.embedded, logger: quiet).up()
+        try await TestQueue.with(url: url) { test in
+            let easy = test.job(asynchronous: true)
+            let demanding = test.job(asynchronous: true, tenant: TenantID(rawValue: 2))
+            for job in [demanding, easy] { try await test.queue.enqueue(job) }
+            let theirs = try await test.database.system.execute(Self.claimWithLanguages, [old, Int32(9)])
+            #expect(try theirs.map { try $0.decode(JobID.self) } == [waiting, easy.id])
+            #expect(try await test.queue.claim(try await test.worker(), want: 9).isEmpty)
+            #expect(try await test.queue.claim(try await test.worker(tier: .c), want: 9).map(\.id) == [demanding.id])
+        }
+    }
 }

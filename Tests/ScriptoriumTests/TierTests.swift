@@ -151,6 +151,19 @@ import Testing
         for program in [ingress, daring] { #expect(try await program.end() == 0) }
     }
 
+    @Test func aFlagGoesBeforeTheSetting() async throws {
+        let environment = [
+            "SCRIPTORIUM_DATABASE_URL": try await TestPostgres.database(), "SCRIPTORIUM_SANDBOX_TIER": "C",
+            "SCRIPTORIUM_SECRET_KEY": SecretKeyRing.generate(),
+        ]
+        for role in ["worker", "dev"] {
+            let program = try await TestProgram([role, "--sandbox-tier", "D"], environment: environment)
+            #expect(try await program.end() != 0)
+            #expect(
+                program.text.contains("(--sandbox-tier) must be auto, A, B or C, not 'D'"), "\(program.text)")
+        }
+    }
+
     @Test func theTierIsToldWhereWorkersAre() async throws {
         let house = try await House.shared.value
         let doctor = try await TestProgram(["doctor"], environment: house.installation.environment)
