@@ -29,8 +29,13 @@ struct Interpreter {
     func startHarness(
         once: Bool = false, _ ends: Ends, _ handler: @escaping @PollThread (Cell.Event) -> Void
     ) -> UInt32 {
-        var arguments = language.harnessOptions + [directory.harness(of: language, in: sandbox)]
-        if !language.isParked { arguments += [directory.library(in: sandbox), "\(sandbox.tier.rank)"] }
+        var arguments = language.harnessOptions(in: sandbox) + [directory.harness(of: language, in: sandbox)]
+        if !language.isParked {
+            arguments += [
+                directory.library(in: sandbox), "\(sandbox.tier.rank)",
+                sandbox.packageFolders(for: language).joined(separator: ":"),
+            ]
+        }
         if once { arguments.append("once") }
         return start(arguments, ends, handler)
     }
@@ -51,10 +56,12 @@ struct Interpreter {
     private var binds: [Cell.Bind] {
         var binds =
             (language.files(of: path)).map { Cell.Bind(source: $0, target: $0) } + directory.binds(for: language)
-        if let packages = sandbox.packages {
-            let own = "\(packages)/\(language.rawValue)"
-            binds.append(Cell.Bind(source: "\(own)/shared", target: "/packages/shared"))
-            binds.append(Cell.Bind(source: "\(own)/tenants", target: "/packages/tenants"))
+        for part in ["shared", "tenants"] {
+            guard let source = sandbox.packages(for: language, part) else { continue }
+            // Which tenant's script a process will run is not known when it starts; its init shows it that tenant's alone.
+            if sandbox.hasNamespaces || part == "shared" {
+                binds.append(Cell.Bind(source: source, target: "/packages/\(part)"))
+            }
         }
         return binds
     }

@@ -48,7 +48,8 @@ extension ScriptLanguage {
     var successor: [Int]? { self == .python ? [3] : nil }
 
     /// What stands before the harness's path.
-    var harnessOptions: [String] {
+    @PollThread
+    func harnessOptions(in sandbox: Sandbox) -> [String] {
         switch self {
         // One helper thread: a script of a request's length has no use for more.
         case .nodejs, .v8js: ["--v8-pool-size=1"]
@@ -60,7 +61,8 @@ extension ScriptLanguage {
                 "-d", "ffi.enable=1", "-d", "display_errors=stderr", "-d", "log_errors=0", "-d", "html_errors=0",
                 "-d", "opcache.enable_cli=0", "-d", "memory_limit=256M", "-d",
                 "disable_functions=header,header_remove,headers_list,headers_sent,curl_exec,curl_multi_exec,fsockopen,"
-                    + "pfsockopen,socket_connect,stream_socket_client",
+                    + "pfsockopen,socket_connect,stream_socket_client", "-d",
+                "include_path=\(([".", "/usr/share/php"] + sandbox.packageFolders(for: self)).joined(separator: ":"))",
             ]
         // With the site's packages, for scripts that import them.
         case .python: ["-E", "-s", "-B"]
@@ -68,14 +70,11 @@ extension ScriptLanguage {
         }
     }
 
-    /// Where the packages of the tenant and those for everybody are seen.
-    static let packageFolders = ["/packages/own", "/packages/shared"]
-
     /// Beside `PATH`, `LANG`, `HOME` and `TMPDIR`.
-    var ownEnvironment: [String] {
+    private func ownEnvironment(_ packages: [String]) -> [String] {
         guard isParked else { return [] }
         // OpenSSL's configuration costs a start and is of no use without a network.
-        return ["OPENSSL_CONF=/dev/null", "NODE_PATH=\((Self.packageFolders + libraryFolders).joined(separator: ":"))"]
+        return ["OPENSSL_CONF=/dev/null", "NODE_PATH=\((packages + libraryFolders).joined(separator: ":"))"]
     }
 
     /// Without namespaces there is nothing to write to, and so no place for temporary files.
@@ -84,7 +83,8 @@ extension ScriptLanguage {
         ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"]
             // The loader finds them by itself only where there is a /proc.
             + (Self.ownLibrary(of: path).map { ["LD_LIBRARY_PATH=\($0)"] } ?? [])
-            + (sandbox.hasNamespaces ? ["HOME=/tmp", "TMPDIR=/tmp"] : ["HOME=/"]) + ownEnvironment
+            + (sandbox.hasNamespaces ? ["HOME=/tmp", "TMPDIR=/tmp"] : ["HOME=/"])
+            + ownEnvironment(sandbox.packageFolders(for: self))
     }
 
     /// The harness's file name in the run directory.

@@ -23,6 +23,19 @@ final class Sandbox {
     /// Whether processes have a namespace of their own, and files in memory.
     var hasNamespaces: Bool { tier >= .b }
 
+    /// Where a language's packages are on this machine: those for everybody in `shared`, those of a tenant in
+    /// `tenants/NAME`.
+    func packages(for language: ScriptLanguage, _ part: String) -> String? {
+        packages.map { "\($0)/\(language.rawValue)/\(part)" }
+    }
+
+    /// Where a script finds its packages: those of its tenant, and those for everybody. Without namespaces there is no place
+    /// that only one tenant sees.
+    func packageFolders(for language: ScriptLanguage) -> [String] {
+        guard let shared = packages(for: language, "shared") else { return [] }
+        return hasNamespaces ? ["/packages/own", "/packages/shared"] : [shared]
+    }
+
     /// How many users a cell of tier A has beside its own (`SANDBOX_USERS`).
     private static let users: UInt32 = 4095
 

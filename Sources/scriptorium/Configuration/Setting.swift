@@ -67,6 +67,8 @@ struct Setting: Sendable {
     static let unsafeNoSandbox = Setting(
         name: "UNSAFE_NO_SANDBOX", standard: "off",
         summary: "on or off: whether a worker starts where no tier works, for scripts that you trust")
+    static let packages = Setting(
+        name: "PACKAGES", standard: nil, summary: "the directory of the packages that scripts can import")
     static let logLevel = Setting(
         name: "LOG_LEVEL", standard: "info", summary: "trace, debug, info, notice, warning, error or critical")
 
@@ -80,6 +82,6 @@ struct Setting: Sendable {
         bodyTimeout,
         publicURL, tenantDomain, operatorToken, secretKey,
         workerConcurrency, shutdownGrace, nodePath, phpPath, python2Path, python3Path, cellPath, scriptUID, sandboxTier,
-        unsafeNoSandbox, logLevel, logFormat,
+        unsafeNoSandbox, packages, logLevel, logFormat,
     ]
 }

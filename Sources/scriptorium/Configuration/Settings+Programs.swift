@@ -20,6 +20,18 @@ extension Settings {
         return path
     }
 
+    /// The path of a directory; nil where none is configured.
+    /// - Throws: ``Invalid`` where there is none at it.
+    func directory(_ setting: Setting) throws(Invalid) -> String? {
+        guard let path = text(setting) else { return nil }
+        var status = stat()
+        guard path.hasPrefix("/"), stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            throw Invalid(
+                description: "\(setting.variable) must be the absolute path of a directory that exists, not '\(path)'.")
+        }
+        return path
+    }
+
     /// Refuses programs that were configured and turned out not to work. One that was found by itself may be absent.
     /// - Throws: ``Invalid``, which names the setting.
     func check(_ reports: [InterpreterReport]) throws(Invalid) {

@@ -92,6 +92,7 @@ extension Settings {
         options.scriptUID = UInt32(try integer(.scriptUID, 1...4_000_000_000, default: 61184))
         options.mostTier = try mostTier()
         options.allowsNoSandbox = try isOn(.unsafeNoSandbox, default: false)
+        options.packages = try directory(.packages)
         if !isWorker {
             options.zygotes = 1
             options.parked = 1

@@ -88,5 +88,5 @@ namespace {
     }
     unset($scheme);
 
-    ($argv[3] ?? null) === 'once' ? Harness\once() : Harness\zygote();
+    ($argv[4] ?? null) === 'once' ? Harness\once() : Harness\zygote();
 }

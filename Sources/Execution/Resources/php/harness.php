@@ -5,9 +5,9 @@
 // from the job's own socket, runs or checks the script, answers with a RESULT frame and exits. The zygote itself never
 // looks at tenant text, so it serves every tenant; whatever a script spoils dies with its child.
 //
-// Its command line: php -d ffi.enable=1 -d disable_functions=LIST harness.php LIBRARY TIER, where LIST is header,
+// Its command line: php -d ffi.enable=1 -d disable_functions=LIST harness.php LIBRARY TIER FOLDERS, where LIST is header,
 // header_remove, headers_list, headers_sent and the names of CONNECTING below: functions that are disabled can be declared
-// anew. LIBRARY is that of the sandbox, and TIER one of its numbers.
+// anew. LIBRARY is that of the sandbox, TIER one of its numbers, and FOLDERS are on the include path already.
 // Scripts see the namespaces DreamFactory\Core\Exceptions and Enums, `Log`, and the functions of the last block; all
 // else is Harness.
 

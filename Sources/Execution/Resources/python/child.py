@@ -11,8 +11,11 @@ class Sandbox(object):
     """The library that the worker names on the command line; what it does is in its header, sandbox.h."""
 
     def __init__(self):
-        path, tier = sys.argv[1:3]
+        path, tier, folders = sys.argv[1:4]
         del sys.argv[1:]
+        # Before those of the system, behind what is Python's own.
+        place = next((index for index, name in enumerate(sys.path) if "-packages" in name), len(sys.path))
+        sys.path[place:place] = [folder for folder in folders.split(":") if folder]
         self.library = ctypes.CDLL(path, use_errno=True)
         self.tier = int(tier)
 

@@ -22,7 +22,7 @@ import signal
 import socket
 import sys
 
-IS_ONCE = sys.argv[3:] == ["once"]  # for one job, without a zygote
+IS_ONCE = sys.argv[4:] == ["once"]  # for one job, without a zygote
 
 # Loaded for the scripts: a module that was imported before the fork costs a job nothing.
 for name in () if IS_ONCE else (
