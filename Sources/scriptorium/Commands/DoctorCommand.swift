@@ -43,13 +43,14 @@ struct DoctorCommand: AsyncParsableCommand {
         let executor = ScriptExecutor(options, logger: logger)
         let reports: [InterpreterReport]
         let tier: SandboxTier
+        let notes: [String]
         do {
-            (reports, tier) = try await withThrowingTaskGroup(of: Void.self) { group in
+            (reports, tier, notes) = try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await executor.run() }
                 let reports = try await executor.whenReady()
-                let tier = executor.tier
+                let (tier, notes) = (executor.tier, executor.sandboxNotes)
                 group.cancelAll()
-                return (reports, tier)
+                return (reports, tier, notes)
             }
         } catch {
             report("--", "interpreters", "\(error)")
@@ -69,7 +70,7 @@ struct DoctorCommand: AsyncParsableCommand {
             report("--", "settings", "\(error)")
             return false
         }
-        let isContained = sandbox(tier, executor.sandboxNotes, options)
+        let isContained = sandbox(tier, notes, options)
         return isContained && reports.contains { $0.problem == nil }
     }
 
