@@ -33,6 +33,8 @@ void sandbox_become_zygote(enum sandbox_tier tier) {
     if (tier < SANDBOX_B) return;
     uint64_t kept = 1ULL << CAP_KILL | 1ULL << CAP_SETGID | 1ULL << CAP_SETUID | 1ULL << CAP_SETPCAP
         | 1ULL << CAP_SYS_ADMIN | 1ULL << CAP_SYS_RESOURCE;
+    // Its children map its root into namespaces of their own, which wants this one (user_namespaces(7)).
+    if (tier == SANDBOX_B) kept |= 1ULL << CAP_SETFCAP;
     sandbox_bound_capabilities(kept);
     sandbox_keep_capabilities(kept);
 }

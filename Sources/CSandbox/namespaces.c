@@ -71,14 +71,15 @@ pid_t sandbox_fork(enum sandbox_tier tier, uint32_t user) {
     if (tier < SANDBOX_B) return fork();
     if (tier == SANDBOX_A) return fork_with_users(user);
     bool changes = user != SAME_USER;
+    // As they are called outside: the new namespace has no names for them yet.
+    uint32_t own = changes ? user : geteuid(), group = changes ? user : getegid();
     // The namespace belongs to the user who makes it.
     if (changes && (setegid(user) != 0 || seteuid(user) != 0)) return -1;
     pid_t child = (pid_t)syscall(SYS_clone, ALL | SIGCHLD, NULL, NULL, NULL, NULL);
     int error = errno;
     if (child == 0) {
         int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (!changes) user = geteuid();
-        sandbox_map_own_user(proc, user, changes ? user : getegid());
+        sandbox_map_own_user(proc, own, group);
         close(proc);
         return 0;
     }

@@ -37,7 +37,6 @@ _Noreturn static void run(const struct order *order) {
 }
 
 _Noreturn void become(const struct order *order, const struct tier *tier) {
-    if (dup2(order->fds[2], 2) < 0) _exit(127);
     reset_signals();
     if (setsid() < 0) fail("can not make", "a session");
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail("can not bind to", "its parent");

@@ -139,8 +139,15 @@ static bool read_order(char *bytes, size_t length, struct order *order) {
 }
 
 static void start(const struct order *order) {
+    // What goes wrong from the first step on is said where the worker listens.
+    int ours = fcntl(2, F_DUPFD_CLOEXEC, 10);
+    dup2(order->fds[2], 2);
     pid_t pid = sandbox_fork(tier.tier, tier.user);
     if (pid == 0) become(order, &tier);
+    int error = errno;
+    dup2(ours, 2);
+    close(ours);
+    errno = error;
     if (pid < 0) {
         tell_number('F', order->id, (uint32_t)errno);
         return;
