@@ -15,6 +15,8 @@ static const unsigned char nodejs[] = {
     ,
 #embed "../Execution/Resources/nodejs/errors.js"
     ,
+#embed "../Execution/Resources/nodejs/reuse.js"
+    ,
 #embed "../Execution/Resources/nodejs/process.js"
 };
 static const unsigned char php[] = {

@@ -21,6 +21,8 @@ public struct ExecutionOptions: Sendable {
     public var forksPerZygote: Int
     /// Node.js processes that are started ahead, at least 1.
     public var parked: Int
+    /// What is kept of the Node.js processes that may serve several jobs.
+    public var reuse = ReuseRules()
 
     /// The best tier of the sandbox that is tried.
     public var mostTier: SandboxTier

@@ -7,7 +7,10 @@ extension ScriptExecutor {
     /// - Parameter host: answers the script's calls, up to 16 at the same time, and gets its output on a thread that its
     ///   `log` must not block.
     public func execute(_ attempt: ScriptAttempt, host: some ScriptHost) async -> AttemptReport {
-        let run = await Run(frame: attempt.frame, limits: attempt.limits, tenant: attempt.tenant, log: host.log)
+        let reuse = attempt.language == .nodejs ? attempt.reuse : nil
+        let run = await Run(
+            frame: attempt.frame(isReused: reuse != nil), limits: attempt.limits, tenant: attempt.tenant, reuse: reuse,
+            log: host.log)
         await place(run, attempt.language, isScript: true, within: attempt.limits.wall + .seconds(30))
         await follow(run, host: host)
         return await run.end().report
@@ -16,7 +19,8 @@ extension ScriptExecutor {
     /// Runs a script in a process of the same interpreter, started for it alone under the same confinement and with nothing
     /// done ahead: what a benchmark compares ``execute(_:host:)`` with.
     public func executeCold(_ attempt: ScriptAttempt, host: some ScriptHost) async -> AttemptReport {
-        let run = await Run(frame: attempt.frame, limits: attempt.limits, tenant: attempt.tenant, log: host.log)
+        let run = await Run(
+            frame: attempt.frame(isReused: false), limits: attempt.limits, tenant: attempt.tenant, log: host.log)
         await placeCold(run, attempt.language)
         await follow(run, host: host)
         return await run.end().report
@@ -72,10 +76,13 @@ extension ScriptExecutor {
 
 extension ScriptAttempt {
     /// What the harness is sent.
-    fileprivate var frame: [UInt8] {
-        let job = JSONText.object([
+    /// - Parameter isReused: whether it may go on with another job afterwards.
+    fileprivate func frame(isReused: Bool) -> [UInt8] {
+        var fields: [(String, JSONText)] = [
             ("name", .string(name)), ("source", .string(source)), ("event", event), ("platform", platform),
-        ])
+        ]
+        if isReused { fields.append(("reuse", .bool(true))) }
+        let job = JSONText.object(fields)
         return FrameType.job.frame(job.text)
     }
 }

@@ -107,14 +107,14 @@ struct JobRunner: Sendable {
         guard let script = try await platform.catalog.script(reference) else {
             throw ServiceError.notFound("The service '\(job.service)' was deleted before its job could run.")
         }
-        return .script(script)
+        return .script(script, reference)
     }
 
     private func call(
         _ job: ClaimedJob, _ payload: JobPayload, _ work: ScriptCall.Work, _ tenant: TenantSnapshot
     ) async throws -> ScriptCall {
         var config = JSONText.emptyObject
-        if case .script(let script) = work { config = script.config }
+        if case .script(let script, _) = work { config = script.config }
         var limits = ScriptSettings(config: config).limits(tenant.quotas, asynchronous: job.isAsynchronous)
         limits.wall = job.wall
         // The script reads the deadline by the wall clock; the limit itself is kept by a monotonic one.

@@ -72,7 +72,7 @@ import Testing
         let (key, most, value) = Self.lowered[row]
         func limit(_ config: String, _ quotas: String = "{}") throws -> Double {
             let config = try JSONText(checking: config)
-            try ScriptSettings.check(config)
+            try ScriptSettings.check(config, language: .php)
             let quotas = Quotas(json: try JSONText(checking: quotas))
             return value(ScriptSettings(config: config).limits(quotas, asynchronous: false))
         }
@@ -85,7 +85,7 @@ import Testing
         #expect(try limit("{\"\(key)\":\(Int(most * 2))}", "{\"\(key)\":null}") == most * 2)
         for wrong in ["\"5\"", "-1", "1e300", "true", "[1]"] {
             let config = try JSONText(checking: "{\"\(key)\":\(wrong)}")
-            let error = #expect(throws: ScriptSettings.Invalid.self) { try ScriptSettings.check(config) }
+            let error = #expect(throws: ScriptSettings.Invalid.self) { try ScriptSettings.check(config, language: .php) }
             #expect(error?.message.contains("'config.\(key)'") == true)
         }
     }

@@ -9,7 +9,10 @@ import Testing
 /// The executor that most tests share. Its processes end with the tests' process.
 enum Shared {
     static let executor: ScriptExecutor = {
-        let executor = ScriptExecutor(ExecutionOptions(zygotes: 2, parked: 3), logger: quiet)
+        var options = ExecutionOptions(zygotes: 2, parked: 3)
+        // Tests at the same time must not drive out each other's processes.
+        options.reuse.mostIdle = 200
+        let executor = ScriptExecutor(options, logger: quiet)
         Task { try await executor.run() }
         return executor
     }()

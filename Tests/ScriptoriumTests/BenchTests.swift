@@ -24,6 +24,13 @@ import Testing
         #expect(figures["goals"]?.elements.count == (language == "v8js" ? 0 : 2))
     }
 
+    @Test func `Processes that serve many jobs have goals of their own`() async throws {
+        let figures = try await Self.figures(["--language", "nodejs", "--reuse"])
+        #expect(figures["reuse"]?.bool == true)
+        #expect(try #require(figures["hot"]?["jobs"]?.integer) >= 40)
+        #expect(figures["goals"]?.elements.map { $0["limit"]?.double } == [1, 30])
+    }
+
     @Test func `Several callers at the same time are all answered`() async throws {
         let figures = try await Self.figures(["--language", "php", "--concurrency", "8"])
         #expect(figures["hot"]?["jobs"]?.integer == 40 * (try #require(figures["rounds"]?.integer)))
@@ -33,6 +40,7 @@ import Testing
     @Test(arguments: [
         (["--language", "cobol"], "cobol"), (["--language", "php", "--seconds", "0"], "--seconds"),
         (["--language", "php", "--concurrency", "0"], "--concurrency"),
+        (["--language", "php", "--reuse"], "--reuse"),
     ])
     func `What it can not do is told`(arguments: [String], word: String) async throws {
         let program = try await TestProgram(["bench", "execute"] + arguments)

@@ -11,10 +11,13 @@ public struct ScriptAttempt: Sendable {
     public var limits: AttemptLimits
     /// The name of the tenant whose script it is; nil where it is nobody's, as in a trial.
     public var tenant: String?
+    /// Lets a process serve this attempt that has served others of the same key, and keeps it for more. What is not
+    /// Node.js has a process for each attempt all the same.
+    public var reuse: ReuseKey?
 
     public init(
         language: ScriptLanguage, name: String, source: String, event: JSONText, platform: JSONText,
-        limits: AttemptLimits, tenant: String? = nil
+        limits: AttemptLimits, tenant: String? = nil, reuse: ReuseKey? = nil
     ) {
         self.language = language
         self.name = name
@@ -23,6 +26,7 @@ public struct ScriptAttempt: Sendable {
         self.platform = platform
         self.limits = limits
         self.tenant = tenant
+        self.reuse = reuse
     }
 }
 

@@ -10,6 +10,8 @@ public struct ScriptSettings: Sendable, Hashable {
     public var isQueued: Bool
     /// How long a queued script waits before it runs, in seconds from 0 to a year; nil for no time at all.
     public var delaySeconds: Double?
+    /// Whether a process may serve one call of this version after the other. It keeps what the script leaves in globals.
+    public var isReused: Bool
     /// What happens to a job whose caller's wait is over.
     public var onWaitExpired: OnWaitExpired
     private let lowered: LoweredLimits
@@ -28,6 +30,7 @@ public struct ScriptSettings: Sendable, Hashable {
         retryOnError = config["retry_on_error"]?.bool ?? false
         isQueued = config["queued"]?.bool ?? false
         delaySeconds = Self.delay(config["config"] ?? .null).flatMap(\.number)
+        isReused = config["reuse"]?.bool ?? false
         onWaitExpired = config["on_wait_expired"]?.string.flatMap(OnWaitExpired.init(rawValue:)) ?? .detach
         lowered = LoweredLimits(config: config)
     }
@@ -51,7 +54,7 @@ public struct ScriptSettings: Sendable, Hashable {
 
     /// Checks the keys that this version knows; others are kept for the author.
     /// - Throws: ``Invalid`` with the key and what it must be.
-    public static func check(_ config: JSONText) throws(Invalid) {
+    public static func check(_ config: JSONText, language: ScriptLanguage) throws(Invalid) {
         if let value = config["wall_seconds"], !value.isNull {
             guard let seconds = value.double, seconds > 0, seconds <= 604_800 else {
                 throw Invalid(message: "'config.wall_seconds' must be a number above 0 and at most 604800.")
@@ -74,6 +77,15 @@ public struct ScriptSettings: Sendable, Hashable {
                 message:
                     "'config.config.\(delay.key)' must be a number of seconds from 0 to 31536000 (a year), not \(delay.value.text.prefix(40))."
             )
+        }
+        if let value = config["reuse"], !value.isNull {
+            guard let isReused = value.bool else { throw Invalid(message: "'config.reuse' must be true or false.") }
+            guard !isReused || language == .nodejs else {
+                throw Invalid(
+                    message:
+                        "'config.reuse' can be true for the type 'nodejs' only: a process of '\(language.rawValue)' serves one call."
+                )
+            }
         }
         if let value = config["on_wait_expired"], !value.isNull {
             guard value.string.flatMap(OnWaitExpired.init(rawValue:)) != nil else {

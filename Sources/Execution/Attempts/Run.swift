@@ -50,6 +50,8 @@ final class Run {
     /// Ends when the outcome is decided.
     nonisolated let requests: AsyncStream<Request>
     private let requested: AsyncStream<Request>.Continuation
+    /// Which processes may serve it beside fresh ones; nil where none may.
+    let reuse: ReuseKey?
     private let frame: [UInt8]
     let limits: AttemptLimits
     /// Whose script it is, as its packages are named; nil where it is nobody's.
@@ -77,8 +79,12 @@ final class Run {
     /// - Parameters:
     ///   - frame: what the harness is sent.
     ///   - log: is called on the poll thread and must not block.
-    init(frame: [UInt8], limits: AttemptLimits, tenant: String? = nil, log: @escaping @Sendable (LogLine) -> Void) {
+    init(
+        frame: [UInt8], limits: AttemptLimits, tenant: String? = nil, reuse: ReuseKey? = nil,
+        log: @escaping @Sendable (LogLine) -> Void
+    ) {
         self.frame = frame
+        self.reuse = reuse
         self.limits = limits
         self.tenant = tenant
         self.log = log
@@ -173,7 +179,7 @@ final class Run {
     }
 
     private func receive(_ input: FrameSocket.Input) {
-        guard outcome == nil else { return }
+        guard outcome == nil else { return release(after: input) }
         switch input {
         case .frame(let frame):
             usage.bytesOut += frame.payload.count
@@ -197,6 +203,21 @@ final class Run {
             decide(.violation("the script sent a frame of type \(type)"))
         case .end: break  // The process's end will tell.
         }
+    }
+
+    /// A process that serves several jobs says after a result that it has tidied up: then nothing has to end.
+    private func release(after input: FrameSocket.Input) {
+        guard case .result = outcome, ended == nil, !hasProcessEnded, case .frame(let frame) = input,
+            frame.type == .ready, let process, let channels
+        else { return }
+        // What this script has printed is there already: it was written before.
+        channels.output.turnPage()
+        channels.error.turnPage()
+        guard let used = process.release(channels) else { return }  // its end will tell
+        exit = used
+        hasProcessEnded = true
+        self.channels = nil
+        finish()
     }
 
     /// The child waits while too much of its own is in our memory.

@@ -43,18 +43,30 @@ final class LogPipe {
         for _ in 0..<(2 * Self.full / Self.slice) where read() {}
     }
 
+    /// Delivers what is there, also an unfinished line, and begins anew: the next that comes is of another job.
+    func turnPage() {
+        readRest()
+        deliverLast()
+        isUnwanted = false
+    }
+
     /// Delivers the unfinished line and closes.
     func close() {
         guard let watch else { return }
         self.watch = nil
         Poller.shared.end(watch)
         descriptor.close()
+        deliverLast()
+        (deliver, onEnd) = ({ _ in }, {})
+    }
+
+    private func deliverLast() {
         if !tail.isEmpty {
             lines.drop()
             tail.withUnsafeBytes { lines.add($0, deliver) }
+            tail = []
         }
         lines.end(deliver)
-        (deliver, onEnd) = ({ _ in }, {})
     }
 
     private func readSome() {

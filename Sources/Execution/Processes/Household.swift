@@ -84,7 +84,7 @@ final class Household {
         guard let interpreter else { return (report, nil) }
         let pool: any ProcessPool =
             language.isParked
-            ? ParkedPool(interpreter, logger: logger)
+            ? ParkedPool(interpreter, reuse: options.reuse, logger: logger)
             : ZygotePool(
                 interpreter, forksPerZygote: options.forksPerZygote, sparesPerZygote: language.isRare ? 1 : 2,
                 logger: logger)

@@ -8,20 +8,27 @@ final class ParkedPool: ProcessPool {
     let bell = Bell()
 
     let interpreter: Interpreter
+    private let reuse: ReusePool
     private let logger: Logger
     /// Those that start or are ready.
     private var parked: [Confined] = []
 
-    init(_ interpreter: Interpreter, logger: Logger) {
+    init(_ interpreter: Interpreter, reuse: ReuseRules, logger: Logger) {
         self.interpreter = interpreter
+        self.reuse = ReusePool(reuse, bell: bell)
         self.logger = logger
     }
 
     func start(_ run: Run) async -> Placement {
+        if let key = run.reuse {
+            while let process = reuse.take(key) {
+                if await process.start(run) { return .done }
+            }
+        }
         guard let index = parked.firstIndex(where: { $0.state == .ready }) else { return .noneFree }
         let process = parked.remove(at: index)
         bell.ring()
-        return await process.start(run) ? .done : .processLost
+        return await process.start(run, keptIn: reuse) ? .done : .processLost
     }
 
     func warmUp(within time: Duration) async -> String? {

@@ -8,6 +8,12 @@ struct ProcessFacts {
     var uid: UInt32
     /// Whether a signal or a tracer has stopped it.
     var isStopped: Bool
+    private let text: String
+
+    /// What it holds of memory that is not a file's, in bytes.
+    var memoryBytes: Int { (kilobytes("RssAnon") + kilobytes("RssShmem")) << 10 }
+    /// The most that it held at once since its start, or since ``forgetPeak(of:)``.
+    var peakMemoryBytes: Int { kilobytes("VmHWM") << 10 }
 
     /// The process that a pidfd stands for, as this program numbers it; nil where it has ended.
     static func number(of pidfd: Descriptor) -> pid_t? {
@@ -28,9 +34,20 @@ struct ProcessFacts {
             let uid = Self.field("Uid", in: text)?.split(separator: "\t").first.flatMap({ UInt32($0) }),
             let state = Self.field("State", in: text)
         else { return nil }
+        self.text = text
         self.parent = parent
         self.uid = uid
         isStopped = state.first == "T" || state.first == "t"
+    }
+
+    /// Lets a process's peak begin anew. Where the system refuses, it is that of all its life.
+    static func forgetPeak(of pid: pid_t) {
+        let file = Descriptor(open("/proc/\(pid)/clear_refs", O_WRONLY | O_CLOEXEC))
+        if file.isOpen { _ = write(file.number, "5", 1) }
+    }
+
+    private func kilobytes(_ name: String) -> Int {
+        Self.field(name, in: text)?.split(separator: " ").first.flatMap { Int($0) } ?? 0
     }
 
     /// The first bytes of a file, `most` of them; nil where it can not be read.

@@ -2,13 +2,16 @@ import CHost
 import Core
 import Glibc
 
-/// A process in its sandbox, with a harness that waits for its one script: a fork of a zygote, or a program of its own.
+/// A process in its sandbox, with a harness that waits for its one script: a fork of a zygote, or a program of its own. Where its
+/// author allows it, a program runs the same script again for the next job.
 @PollThread
 final class Confined: ScriptProcess {
     enum State {
         case starting
         case ready
         case running
+        /// It has served a job and waits for the next one.
+        case kept
         case ended
     }
 
@@ -28,6 +31,11 @@ final class Confined: ScriptProcess {
     private var run: Run?
     private var cgroup: Cgroups.Group?
     private var meter: Meter?
+    private var jobs = 0
+    /// Whether it was told to end.
+    private var isDoomed = false
+    /// Where it waits between two jobs; nil where it has one only.
+    private var pool: ReusePool?
 
     /// - Parameters:
     ///   - parent: who must be its init's parent.
@@ -61,31 +69,40 @@ final class Confined: ScriptProcess {
                 frames: frames.theirs, output: output.theirs, error: error.theirs, control: control.theirs))
     }
 
-    /// Gives it its job.
-    /// - Returns: false where it can not take it, because it has ended.
-    func start(_ run: Run) async -> Bool {
-        guard state == .ready, let channels, let pid = warden.pid else { return false }
+    /// Gives it a job.
+    /// - Parameter pool: where it may wait for the next one, if the job allows it.
+    /// - Returns: false where it can not take it: it has ended, or somebody has stopped it.
+    func start(_ run: Run, keptIn pool: ReusePool? = nil) async -> Bool {
+        let wasKept = state == .kept
+        if wasKept, let channels {
+            // Whoever says something now has left something at work: its words are nobody's.
+            channels.frames.readRest()
+            channels.output.turnPage()
+            channels.error.turnPage()
+        }
+        guard state == .ready || state == .kept, !isDoomed, let channels, let pid = warden.pid else {
+            kill()
+            return false
+        }
         guard !isStopped else {
             abandon("somebody had stopped it")
             return false
         }
         state = .running
-        let limits = run.limits
-        cgroup?.limit(memory: limits.memoryBytes + limits.tmpBytes + language.ownMemory)
-        let isLimited = await warden.limit(
-            Warden.Limits(
-                processes: sandbox.hasNamespaces ? limits.processes + language.ownProcesses + 1 : 0,
-                cpuSeconds: Int(limits.cpu.components.seconds) + (limits.cpu.components.attoseconds > 0 ? 1 : 0),
-                dataBytes: limits.memoryBytes + language.reservedMemory, temporaryBytes: limits.tmpBytes,
-                packages: run.tenant ?? ""))
-        guard isLimited, state == .running else {
-            abandon("its limits can not be set")
-            return false
+        jobs += 1
+        if run.reuse != nil, let pool { self.pool = pool }
+        // The limits of one that is kept are those of its key.
+        if !wasKept {
+            let isLimited = await limit(run)
+            guard isLimited, state == .running else {
+                abandon("its limits can not be set")
+                return false
+            }
         }
         self.run = run
         self.channels = nil
         channels.frames.accept(resultLimit: run.resultLimit)
-        let meter = Meter(init: pid, cgroup, limits, language) { [weak run] in run?.exceed($0) }
+        let meter = Meter(init: pid, cgroup, run.limits, language) { [weak run] in run?.exceed($0) }
         self.meter = meter
         // Its start is not the script's to pay.
         run.begin(on: self, channels, usedBefore: meter.begin())
@@ -110,8 +127,53 @@ final class Confined: ScriptProcess {
         }
     }
 
+    private func limit(_ run: Run) async -> Bool {
+        let limits = run.limits
+        cgroup?.limit(memory: limits.memoryBytes + limits.tmpBytes + language.ownMemory)
+        let seconds = Int(limits.cpu.components.seconds) + (limits.cpu.components.attoseconds > 0 ? 1 : 0)
+        return await warden.limit(
+            Warden.Limits(
+                processes: sandbox.hasNamespaces ? limits.processes + language.ownProcesses + 1 : 0,
+                // The kernel counts a process's whole life, which may have many jobs: those are only looked at.
+                cpuSeconds: pool == nil ? seconds : 0,
+                dataBytes: limits.memoryBytes + language.reservedMemory, temporaryBytes: limits.tmpBytes,
+                packages: run.tenant ?? ""))
+    }
+
+    /// Keeps it for the next job with the same key, where it has not grown old or large.
+    func release(_ channels: ScriptChannels) -> Exit? {
+        guard state == .running, !isDoomed, let pool, let key = run?.reuse, jobs < pool.rules.mostJobs,
+            channels.frames.unsentBytes == 0, !channels.output.hasEnded, !channels.error.hasEnded,
+            let initial = warden.pid, let pid = ProcessTree.children(of: initial).first,
+            let facts = ProcessFacts(of: pid), facts.memoryBytes <= key.memoryBytes / 2, let meter
+        else {
+            kill()
+            return nil
+        }
+        var used = Exit(status: 0, userCPU: meter.used, systemCPU: .zero, peakMemoryBytes: facts.peakMemoryBytes)
+        meter.finish(&used)
+        self.meter = nil
+        state = .kept
+        run = nil
+        self.channels = channels
+        ProcessFacts.forgetPeak(of: pid)
+        channels.frames.accept(resultLimit: 0)
+        channels.frames.onInput = { [weak self] in self?.receive($0) }
+        channels.frames.onSent = {}
+        for pipe in [channels.output, channels.error] {
+            pipe.deliver = { [weak self] _ in self?.kill() }
+            pipe.onEnd = { [weak self] in self?.kill() }
+        }
+        pool.keep(self, for: key)
+        return used
+    }
+
     /// Ends it. What runs in it is told with ``abandon(_:)``, or when the end is known.
-    func kill() { warden.kill() }
+    func kill() {
+        isDoomed = true
+        warden.kill()
+        pool?.end(self)
+    }
 
     /// Ends it, and what runs in it is lost.
     func abandon(_ why: String) {
@@ -149,6 +211,7 @@ final class Confined: ScriptProcess {
     private func end(_ tell: (Run) -> Void) {
         guard state != .ended else { return }
         state = .ended
+        pool?.end(self)
         owedSince = nil
         meter?.stop()
         meter = nil

@@ -33,14 +33,16 @@ final class Meter {
     /// Begins to look.
     /// - Returns: what was used before, which is not the script's.
     func begin() -> Duration {
-        if let time = cgroup?.cpuTime {
-            cpuBefore = time.user + time.system
-        } else {
-            let children = ProcessTree.children(of: initial)
-            cpuBefore = children.reduce(.zero) { $0 + .microseconds(max(0, host_cpu_microseconds($1))) }
-        }
+        cpuBefore = used
         lookLater()
         return cpuBefore
+    }
+
+    /// The processor time that was used until now.
+    var used: Duration {
+        if let time = cgroup?.cpuTime { return time.user + time.system }
+        let children = ProcessTree.children(of: initial)
+        return children.reduce(.zero) { $0 + .microseconds(max(0, host_cpu_microseconds($1))) }
     }
 
     func stop() {

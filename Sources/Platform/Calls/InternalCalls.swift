@@ -99,7 +99,7 @@ struct InternalCalls: ScriptHost {
             guard let script = try await platform.catalog.script(reference) else {
                 throw ServiceError.notFound("Could not find a service for \(request.service)")
             }
-            return try await run(.script(script), script.config, events, request, caller)
+            return try await run(.script(script, reference), script.config, events, request, caller)
         }
     }
 

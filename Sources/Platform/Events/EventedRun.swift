@@ -72,9 +72,9 @@ struct EventedRun {
 
     private mutating func service() async throws(ScriptFailure) -> Reply {
         switch call.work {
-        case .script(let script):
+        case .script(let script, let reference):
             let report = await execute(
-                script, name: "service.\(call.request.service)", event: EventView(call: call).service)
+                script, name: "service.\(call.request.service)", event: EventView(call: call).service, as: reference)
             return .answer(try ResultReading(limits: call.limits).answer(of: report.ending))
         case .builtIn:
             do {
@@ -177,15 +177,22 @@ struct EventedRun {
         return try EventEffect(script, report, ResultReading(limits: call.limits))
     }
 
-    private mutating func execute(_ script: Script, name: String, event: JSONText) async -> AttemptReport {
+    /// - Parameter reference: which service's script it is; nil for a script of an event, whose processes are not reused.
+    private mutating func execute(
+        _ script: Script, name: String, event: JSONText, as reference: ScriptReference? = nil
+    ) async -> AttemptReport {
         let clock = ContinuousClock()
         var limits = call.limits
         limits.wall = max(.zero, min(limits.wall, clock.now.duration(to: call.deadline)))
         limits.cpu = min(limits.cpu - usage.cpu, call.budget.cpu)
         guard limits.cpu > .zero else { return AttemptReport(ending: .limit(overCPU)) }
-        let attempt = ScriptAttempt(
+        var attempt = ScriptAttempt(
             language: script.language, name: name, source: script.source, event: event,
             platform: PlatformView.json(of: call, platform.settings), limits: limits, tenant: call.caller.tenant.name)
+        if let reference, ScriptSettings(config: script.config).isReused {
+            attempt.reuse = ReuseKey(
+                tenant: reference.tenant, service: reference.service, version: reference.version, limits: limits)
+        }
         let started = clock.now
         var report = await LookedUpRun(platform: platform, call: call, log: log).report(of: attempt)
         usage += report.usage

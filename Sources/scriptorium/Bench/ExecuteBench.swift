@@ -21,6 +21,9 @@ struct ExecuteBench: AsyncParsableCommand {
     @Option(help: "The script's language: \(ScriptLanguage.allCases.map(\.rawValue).joined(separator: ", ")).")
     var language: ScriptLanguage
 
+    @Flag(help: "Lets Node.js processes serve many jobs, as a service's 'config.reuse' does.")
+    var reuse = false
+
     @Option(help: "How long to measure, at most 600 seconds.")
     var seconds = 10.0
 
@@ -35,6 +38,9 @@ struct ExecuteBench: AsyncParsableCommand {
             throw ValidationError("--seconds must be above 0 and at most 600.")
         }
         guard (1...64).contains(concurrency) else { throw ValidationError("--concurrency must be from 1 to 64.") }
+        guard !reuse || language == .nodejs else {
+            throw ValidationError("--reuse is for nodejs: only its processes can serve more than one job.")
+        }
         guard language != .v8js || concurrency == 1 else {
             throw ValidationError("--concurrency must be 1 for v8js, of which one process is kept ready.")
         }
@@ -46,7 +52,7 @@ struct ExecuteBench: AsyncParsableCommand {
         options.parked = max(options.parked, concurrency)
         let executor = ScriptExecutor(options, logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
         let rounds = ExecuteRounds(
-            executor: executor, language: language, reuse: false, time: .seconds(seconds), concurrency: concurrency)
+            executor: executor, language: language, reuse: reuse, time: .seconds(seconds), concurrency: concurrency)
         let figures = try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await executor.run() }
             let report = try await executor.whenReady().first { $0.language == language }

@@ -83,6 +83,9 @@ struct ExecuteRounds: Sendable {
             event: .object([("word", .string(word)), ("response", .emptyObject)]),
             platform: .object([("config", .emptyObject), ("session", .emptyObject)]), limits: limits)
         attempt.tenant = "bench"
+        if reuse {
+            attempt.reuse = ReuseKey(tenant: TenantID(rawValue: 1), service: 1, version: 1, limits: limits)
+        }
         let clock = ContinuousClock()
         let begin = clock.now
         let report = await run(attempt)

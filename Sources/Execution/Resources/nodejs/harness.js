@@ -2,7 +2,8 @@
 // Runs one tenant's Node.js script.
 //
 // Started parked, with the job's frame socket as descriptor 3 and its log pipes as 1 and 2. It warms up, says READY,
-// waits for one frame, runs or checks the script, sends RESULT when the event loop is empty, and exits.
+// waits for one frame, runs or checks the script, sends RESULT when the event loop is empty, and exits; or says READY again
+// where the job allows another one of the same script.
 //
 // The files beside this one follow it in one text, the order of which is in Sources/CHost/harness.c.
 
@@ -10,6 +11,9 @@ const fs = require('fs');
 const net = require('net');
 const vm = require('vm');
 const { createRequire } = require('module');
+const { createHook } = require('async_hooks');
+const { Console } = require('console');
+const { join } = require('path');
 const { EventEmitter } = require('events');
 const { Readable } = require('stream');
 const { Buffer, isUtf8 } = require('buffer');
@@ -26,7 +30,8 @@ const NO_NETWORK = 'A script has no network of its own: use platform.api';
 
 // A script may replace globals; these, and what the harness needs afterwards is held here.
 const { parse, stringify } = JSON;
-const { writeSync } = fs;
+const { closeSync, lstatSync, openSync, readdirSync, rmSync, writeSync } = fs;
+const { clearImmediate, clearTimeout } = globalThis;
 const { exit } = process;
 const leave = process.reallyExit.bind(process);
 const tick = process.nextTick;

@@ -59,7 +59,11 @@ function run(script, job, api, ask, state, fail) {
   // The synchronous return overwrites what setReturn said until here, even where nothing is returned.
   state.returned = undefined;
   if (typeof returned?.then === 'function') {
-    returned.then((value) => { if (value !== undefined) state.returned = value; }, fail);
+    state.isPending = true;
+    returned.then((value) => {
+      state.isPending = false;
+      if (value !== undefined) state.returned = value;
+    }, fail);
   } else {
     state.returned = returned;
   }

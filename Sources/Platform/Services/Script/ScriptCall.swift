@@ -29,8 +29,8 @@ public struct ScriptCall: Sendable {
 
     /// What is called.
     public enum Work: Sendable {
-        /// A script service.
-        case script(Script)
+        /// A script service, and which version of it.
+        case script(Script, ScriptReference)
         /// A service of the platform's own, with scripts on its events or in the background.
         case builtIn
         /// No service: the script of an event that has happened.

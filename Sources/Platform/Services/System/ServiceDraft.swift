@@ -22,7 +22,7 @@ struct ServiceDraft: Sendable {
             throw .badRequest("'\(name)' is a name of the platform's own. Choose another one.")
         }
         let language = try language(fields, old)
-        let (content, config) = try config(record, old)
+        let (content, config) = try config(record, old, language)
         return Services.Draft(
             name: name, label: try fields.text("label", longest: 80, over: old?.label ?? name, cleared: name),
             description: try fields.text("description", longest: 255, over: old?.description ?? ""),
@@ -53,7 +53,9 @@ struct ServiceDraft: Sendable {
     }
 
     /// The script, and the rest of `config` as its author gave it.
-    private func config(_ record: JSONText, _ old: Services.Draft?) throws(ServiceError) -> (String, JSONText) {
+    private func config(
+        _ record: JSONText, _ old: Services.Draft?, _ language: ScriptLanguage
+    ) throws(ServiceError) -> (String, JSONText) {
         let given = record["config"] ?? .null
         guard given.kind == .object || given.isNull else { throw .badRequest("'config' must be an object.") }
         var members = (old?.config ?? .emptyObject).members.map { ($0.key, $0.value) }
@@ -78,7 +80,7 @@ struct ServiceDraft: Sendable {
             throw .badRequest("'config' may have \(Self.largestContent) bytes at most beside its content.")
         }
         do {
-            try ScriptSettings.check(config)
+            try ScriptSettings.check(config, language: language)
         } catch {
             throw .badRequest(error.message)
         }
