@@ -82,7 +82,8 @@ static bool has_lapsed;
 static void lapse(void) {
     uint64_t times;
     if (read(LEASE, &times, sizeof times) < 0) return; // renewed at the last moment
-    has_lapsed = true;
+    // Told first where that is possible at once: a script's end shows at the worker by itself, and is explained by this.
+    has_lapsed = send(WORKER, (char[9]){'L'}, 9, MSG_NOSIGNAL | MSG_DONTWAIT) < 0;
     for (size_t index = 0; index < count; index++) kill_with_group(children[index].pid);
 }
 

@@ -55,7 +55,8 @@ import Testing
             except OSError:
                 place = 0x400000
             there = Vector(place, 8)
-            pidfd = os.pidfd_open(pid)
+            try: pidfd = os.pidfd_open(pid)
+            except OSError: pidfd = -1
             attempt('kill', lambda: os.kill(pid, signal.SIGSTOP) or 0)
             attempt('killpg', lambda: os.killpg(pid, signal.SIGSTOP) or 0)
             attempt('tgkill', lambda: call(234, pid, pid, signal.SIGSTOP))
@@ -77,37 +78,48 @@ import Testing
             return worked
             """)
 
-    static let signals: Set = ["kill", "killpg", "tgkill", "sigqueue", "pidfd_send_signal"]
+    /// The tiers that can be had here: what parts processes in one is not what parts them in another.
+    static let tiers: [(SandboxTier, ScriptLanguage)] = [SandboxTier.a, .b, .c].flatMap { tier in
+        [ScriptLanguage.nodejs, .php, .python3].map { (tier, $0) }
+    }
 
-    /// Whether the kernel keeps signals in a domain: Linux 6.12 and newer do.
-    static let isWalled: Bool = {
-        let release = (text(of: "/proc/sys/kernel/osrelease") ?? "").split { !$0.isNumber }.prefix(2).map {
-            Int($0) ?? 0
-        }
-        return !release.lexicographicallyPrecedes([6, 12])
-    }()
-
-    @Test(arguments: [ScriptLanguage.nodejs, .php, .python3])
-    func `A script reaches into no other process`(_ language: ScriptLanguage) async throws {
-        try await withExecutor(ExecutionOptions(zygotes: 1, parked: 2)) { executor in
+    @Test(arguments: tiers)
+    func `A script reaches into no other process`(_ tier: SandboxTier, _ language: ScriptLanguage) async throws {
+        try await withPlace(ExecutionOptions(zygotes: 1, parked: 2, mostTier: tier)) { executor, place in
+            for report in try await executor.whenReady() where report.language != .python {
+                #expect(report.problem == nil)
+            }
             let host = TestHost()
+            let mark = Mark()
             let victim = Task {
                 await executor.run(
-                    .python3, "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(100)", host: host)
+                    .python3, mark.line(.python3) + "import time\nprint('here', flush=True)\ntime.sleep(100)",
+                    host: host)
             }
             try await eventually("the victim prints") { !host.lines.isEmpty }
-            let script = try #require(host.lines.first.flatMap { Int($0.text) })
-            let zygote = try #require(parent(of: script))
-            let cell = try #require(parent(of: zygote))
-            let parked = try #require(
-                descendants(of: cell).first { text(of: "/proc/\($0)/cmdline")?.contains("harness.js") == true })
-            // The last one is to be taken by no script that attacks it.
-            for (name, pid) in [("zygote", zygote), ("script", script), ("parked", parked), ("cell", cell)] {
+            let script = try #require(mark.pid)
+            let initial = try #require(mark.initial)
+            let zygote = try #require(mark.zygote)
+            let cell = try #require(place.cell)
+            let parked = try #require(place.running("harness.js").first)
+            // By their numbers out here, of which the first two tiers must know nothing.
+            for (name, pid) in [
+                ("zygote", zygote), ("init", initial), ("script", script), ("parked", parked), ("cell", cell),
+            ] {
+                // The last one is to be taken by no script that attacks it.
                 if name == "parked", language == .nodejs { continue }
                 let worked = try await executor.value(language, Self.attacks[language], event: "{\"pid\":\(pid)}")
-                let ways = worked.elements.compactMap(\.string).filter { Self.isWalled || !Self.signals.contains($0) }
-                #expect(ways == [], "\(language.rawValue) on the \(name)")
+                #expect(worked.text == "[]", "\(language.rawValue) on the \(name)")
                 #expect(isAlive(pid))
+                #expect(!isStopped(pid))
+            }
+            // By the numbers in its own namespace, where it sees one other: its init.
+            if executor.tier >= .b {
+                let worked = try await executor.value(language, Self.attacks[language], event: #"{"pid":1}"#)
+                // The kernel lets nobody in a namespace stop or end its first process, and answers some as if it did.
+                let signals: Set = ["kill", "killpg", "tgkill", "sigqueue", "pidfd_send_signal"]
+                let ways = Set(worked.elements.compactMap(\.string))
+                #expect(executor.tier == .a ? ways.isEmpty : ways.isSubset(of: signals), "on its init: \(ways)")
             }
             victim.cancel()
             guard case .cancelled = await victim.value.ending else {
@@ -117,19 +129,40 @@ import Testing
         }
     }
 
+    @Test func `A script that signals everything harms nobody but itself`() async throws {
+        try await withPlace { executor, place in
+            let before = Set(place.processes)
+            let report = await executor.run(
+                .python3, "import os, signal\nos.kill(-1, signal.SIGKILL)\nos.kill(0, signal.SIGKILL)")
+            // Whom it may not signal it does not see; then it ends itself.
+            switch report.ending {
+            case .crashed(9, _), .result: break
+            default: Issue.record("\(report.ending)")
+            }
+            #expect(before.filter(isAlive).count >= before.count - 2)
+            #expect(await executor.run(.python3, "return 1").result?.returned?.integer == 1)
+        }
+    }
+
     @Test func `A script rules its own children as ever`() async throws {
         let source = """
-            import os, signal, subprocess, resource
-            child = subprocess.Popen(['/bin/sleep', '100'])
+            import os, signal, subprocess, resource, sys
+            child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)'])
             child.send_signal(signal.SIGSTOP)
             child.terminate()
             child.send_signal(signal.SIGCONT)
             os.nice(1)
             resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
             os.sched_setaffinity(0, os.sched_getaffinity(0))
-            return [child.wait(), os.getcwd() == os.path.realpath('/proc/self/cwd'), 'VmRSS' in open('/proc/self/status').read()]
+            return [child.wait(), subprocess.call([sys.executable, '-c', 'raise SystemExit(7)'])]
             """
         let value = try await Shared.executor.value(.python3, source)
-        #expect(value.text == "[-15,true,true]")
+        #expect(value.text == "[-15,7]")
     }
+}
+
+/// Whether a signal or a tracer has stopped it.
+private func isStopped(_ pid: Int) -> Bool {
+    guard let stat = text(of: "/proc/\(pid)/stat"), let name = stat.lastIndex(of: ")") else { return false }
+    return ["T", "t"].contains(stat[name...].dropFirst(2).first)
 }

@@ -7,23 +7,25 @@ import Testing
 /// What becomes of scripts whose worker says nothing.
 @Suite struct LeaseTests {
     static let endless = Sources(
-        nodejs: "console.log(process.pid); while (true);", php: "echo getmypid(), \"\\n\"; while (true);",
+        nodejs: "console.log('here'); while (true);", php: "echo \"here\\n\"; while (true);",
         python3: """
             import ctypes, os, time
             ctypes.CDLL(None).prctl(1, 0)  # its zygote's end is not to be its own
             os.setsid() if os.fork() == 0 else None
-            print(os.getpid())
+            print('here')
             while True: time.sleep(1)
             """)
 
     @Test func `Every script ends when the lease is not renewed, and others run when it is`() async throws {
         try await withExecutor { executor in
             let hosts = [ScriptLanguage.nodejs, .php, .python3].map { ($0, TestHost()) }
+            let mark = Mark()
             let runs = hosts.map { language, host in
-                Task { await executor.run(language, Self.endless[language], host: host) }
+                Task { await executor.run(language, mark.line(language) + Self.endless[language], host: host) }
             }
             try await eventually("the scripts print") { hosts.flatMap(\.1.lines).count == 4 }
-            let pids = hosts.flatMap(\.1.lines).compactMap { Int($0.text) }
+            let pids = mark.pids
+            #expect(pids.count == 4)
             await executor.renewLease(until: .now + .seconds(60))
             #expect(await executor.run(.python3, "return 1").result?.returned?.integer == 1)
             #expect(pids.allSatisfy(isAlive))
@@ -53,9 +55,8 @@ import Testing
     }
 
     @Test func `A cell that is started anew knows the lease`() async throws {
-        try await withExecutor { executor in
-            let value = try await executor.value(.python3, "import os\nreturn os.getppid()")
-            let cell = try #require(value.integer.flatMap(parent(of:)))
+        try await withPlace { executor, place in
+            let cell = try #require(place.cell)
             await executor.renewLease(until: .now + .seconds(5))
             kill(pid_t(cell), SIGKILL)
             // It begins on the new one as soon as that is ready, and runs until the time is over.

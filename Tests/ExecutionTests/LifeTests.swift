@@ -3,6 +3,7 @@ import Execution
 import Glibc
 import Logging
 import ServiceLifecycle
+import Synchronization
 import TestSupport
 import Testing
 
@@ -58,6 +59,20 @@ import Testing
         #expect(why.contains("real program"))
     }
 
+    @Test func `A program where scripts have a directory of their own is refused, and the reason is given`()
+        async throws
+    {
+        let path = "/tmp/scriptorium-python-\(getpid())"
+        let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o755)
+        close(file)
+        defer { unlink(path) }
+        let options = ExecutionOptions(python3Path: path, zygotes: 1, parked: 1)
+        let report = try await withExecutor(options) { executor in
+            try await executor.whenReady().first { $0.language == .python3 && executor.tier >= .b }
+        }
+        if let report { #expect(report.problem?.contains("have a /tmp of their own") == true) }
+    }
+
     @Test func `A missing cell is told at once`() async throws {
         let executor = ScriptExecutor(ExecutionOptions(cellPath: "/nowhere/cell"), logger: Shared.quiet)
         await #expect(throws: ExecutionError.self) { try await executor.run() }
@@ -65,34 +80,36 @@ import Testing
     }
 
     @Test func `A shut down executor leaves no process and no file`() async throws {
-        let (pids, folder) = try await withExecutor { executor in
-            let host = TestHost()
-            let value = try await executor.value(.python3, "import os\nreturn [os.getppid(), os.getcwd()]", host: host)
-            let zygote = try #require(value.elements.first?.integer)
-            let cell = try #require(parent(of: zygote))
-            let folder = try #require(value.elements.last?.string).split(separator: "/").prefix(2)
-            return ([cell] + descendants(of: cell), "/" + folder.joined(separator: "/"))
+        let place = try Place()
+        defer { place.remove() }
+        let pids = try await withExecutor(ExecutionOptions(runDirectory: place.folder, zygotes: 1, parked: 1)) {
+            executor in
+            #expect(await executor.run(.python3, "return 1").result?.returned?.integer == 1)
+            #expect(names(in: place.folder).count == 1)
+            return place.processes
         }
-        #expect(pids.count >= 4)
+        // cell, two zygotes, and an init and a process for each of those that wait.
+        #expect(pids.count >= 9)
         #expect(!pids.contains(where: isAlive))
-        #expect(access(folder, F_OK) != 0)
+        #expect(names(in: place.folder) == [])
     }
 
     @Test func `A script that runs when the executor shuts down is lost and dies`() async throws {
         let host = TestHost()
+        let mark = Mark()
         let running = try await withExecutor { executor in
             let task = Task {
-                await executor.run(.python3, "import os\nprint(os.getpid(), flush=True)\nwhile True: pass", host: host)
+                await executor.run(.python3, mark.line(.python3) + "print('here')\nwhile True: pass", host: host)
             }
             try await eventually("the script prints") { !host.lines.isEmpty }
+            #expect(mark.pids.count == 1)
             return task
         }
         guard case .lost = await running.value.ending else {
             Issue.record("\(await running.value.ending)")
             return
         }
-        let pid = try #require(host.lines.first.flatMap { Int($0.text) })
-        #expect(!isAlive(pid))
+        #expect(mark.pids == [])
     }
 
     @Test func `A graceful shutdown ends the executor`() async throws {
@@ -109,19 +126,19 @@ import Testing
 
     @Test(arguments: [ScriptLanguage.php, .python3])
     func `A zygote that is killed loses its job and is replaced`(_ language: ScriptLanguage) async throws {
-        let parentID = Sources(
-            php: "echo posix_getppid(), \"\\n\"; while (true);",
-            python3: "import os\nprint(os.getppid())\nwhile True: pass")
+        let endless = Sources(php: "echo \"here\\n\"; while (true);", python3: "print('here')\nwhile True: pass")
         try await withExecutor { executor in
             let host = TestHost()
-            let task = Task { await executor.run(language, parentID[language], host: host) }
+            let mark = Mark()
+            let task = Task { await executor.run(language, mark.line(language) + endless[language], host: host) }
             try await eventually("the script prints") { !host.lines.isEmpty }
-            let zygote = try #require(host.lines.first.flatMap { pid_t($0.text) })
-            kill(zygote, SIGKILL)
+            let zygote = try #require(mark.zygote)
+            kill(pid_t(zygote), SIGKILL)
             guard case .lost = await task.value.ending else {
                 Issue.record("\(await task.value.ending)")
                 return
             }
+            try await eventually("the script is gone") { mark.pids.isEmpty }
             #expect(await executor.run(language, "return 1;").result?.returned?.integer == 1)
         }
     }
@@ -129,43 +146,50 @@ import Testing
     @Test(arguments: [ScriptLanguage.php, .python3])
     func `A zygote that has forked often enough is replaced, and loses nothing`(_ language: ScriptLanguage) async throws
     {
-        let source = Sources(php: "return posix_getppid();", python3: "import os\nreturn os.getppid()")[language]
+        let source = Sources(
+            php: "return $platform['api']->get('seen')['status_code'];",
+            python3: "return platform.api.get('seen').status"
+        )[language]
         let options = ExecutionOptions(zygotes: 1, forksPerZygote: 5, parked: 1)
         try await withExecutor(options) { executor in
-            var zygotes: Set<Int> = []
+            let jobs = Mutex<[Int: Int]>([:])
             for _ in 0..<20 {
-                zygotes.insert(try #require(try await executor.value(language, source).integer))
+                let mark = Mark()
+                let host = TestHost { _ in
+                    jobs.withLock { $0[mark.zygote ?? 0, default: 0] += 1 }
+                    return APIReply(status: 200, headers: [], body: [])
+                }
+                #expect(try await executor.value(language, mark.line(language) + source, host: host).integer == 200)
             }
-            #expect(zygotes.count == 4)
-            try await eventually("the old zygotes are gone") { zygotes.count(where: isAlive) <= 1 }
+            let served = jobs.withLock { $0 }
+            #expect(served[0] == nil)
+            #expect(served.values.reduce(0, +) == 20)
+            #expect(served.values.allSatisfy { $0 <= 5 }, "\(served)")
+            try await eventually("the old zygotes are gone") { served.keys.count(where: isAlive) <= 1 }
         }
     }
 
     @Test func `When cell is killed, everything is started anew`() async throws {
-        try await withExecutor { executor in
-            let value = try await executor.value(.python3, "import os\nreturn [os.getppid(), os.getcwd()]")
-            let cell = try #require(value.elements.first?.integer.flatMap(parent(of:)))
-            let folder = try #require(value.elements.last?.string).split(separator: "/").prefix(2).joined(
-                separator: "/")
-            let before = descendants(of: cell)
+        try await withPlace { executor, place in
+            let cell = try #require(place.cell)
+            let before = place.processes
+            let directory = try #require(names(in: place.folder).first)
             kill(pid_t(cell), SIGKILL)
             try await eventually("Python answers again") {
                 await executor.run(.python3, "return 1").result?.returned?.integer == 1
             }
             try await eventually("the old processes are gone") { !before.contains(where: isAlive) }
-            try await eventually("the old directory is gone") { access("/" + folder, F_OK) != 0 }
+            try await eventually("the old directory is gone") { !names(in: place.folder).contains(directory) }
         }
     }
 
     @Test func `A parked process that dies is replaced`() async throws {
-        try await withExecutor { executor in
-            let value = try await executor.value(.python3, "import os\nreturn os.getppid()")
-            let cell = try #require(value.integer.flatMap(parent(of:)))
-            try await eventually("the parked processes are replaced") {
-                descendants(of: cell).contains { text(of: "/proc/\($0)/cmdline")?.contains("harness.js") == true }
-            }
-            for pid in descendants(of: cell) where text(of: "/proc/\(pid)/cmdline")?.contains("harness.js") == true {
-                kill(pid_t(pid), SIGKILL)
+        try await withPlace { executor, place in
+            try await eventually("a process is parked") { !place.running("harness.js").isEmpty }
+            let before = place.running("harness.js")
+            for pid in before { kill(pid_t(pid), SIGKILL) }
+            try await eventually("another one is parked") {
+                !Set(place.running("harness.js")).subtracting(before).isEmpty
             }
             try await eventually("Node.js answers again") {
                 await executor.run(.nodejs, "return 1;").result?.returned?.integer == 1

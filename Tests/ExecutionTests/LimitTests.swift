@@ -1,6 +1,7 @@
 import Core
 import Execution
 import Glibc
+import Synchronization
 import TestSupport
 import Testing
 
@@ -23,13 +24,14 @@ import Testing
     @Test(arguments: ScriptLanguage.everyday)
     func `A cancelled script is killed, and nothing of it is left`(_ language: ScriptLanguage) async throws {
         let sources = Sources(
-            nodejs: "console.log(process.pid); while (true);", php: "echo getmypid(), \"\\n\"; while (true);",
-            python3: "import os\nprint(os.getpid())\nwhile True: pass")
+            nodejs: "console.log('here'); while (true);", php: "echo \"here\\n\"; while (true);",
+            python3: "print('here')\nwhile True: pass")
         let host = TestHost()
-        let task = Task { await executor.run(language, sources[language], host: host) }
+        let mark = Mark()
+        let task = Task { await executor.run(language, mark.line(language) + sources[language], host: host) }
         try await eventually("the script prints") { !host.lines.isEmpty }
-        let pid = try #require(host.lines.first.flatMap { Int($0.text) })
-        #expect(isAlive(pid))
+        let pid = try #require(mark.pid)
+        let initial = try #require(mark.initial)
         let clock = ContinuousClock()
         let start = clock.now
         task.cancel()
@@ -40,6 +42,7 @@ import Testing
         }
         #expect(clock.now - start < .seconds(15))
         #expect(!isAlive(pid))
+        try await eventually("its init is gone") { !isAlive(initial) }
     }
 
     @Test func `A script that is cancelled before it starts does not run`() async {
@@ -58,27 +61,34 @@ import Testing
     @Test func `What a script leaves behind is killed`() async throws {
         let source = """
             import os, time
+            read, write = os.pipe()
             for daemon in (False, True):
                 if os.fork() == 0:
                     if daemon:
                         os.setsid()
                         if os.fork() != 0: os._exit(0)
-                    print(os.getpid(), flush=True)
+                    os.write(write, b'x')
                     time.sleep(1000)
-            time.sleep(0.2)
+            for _ in range(2): os.read(read, 1)
+            platform.api.get('seen')
             return 1
             """
-        let host = TestHost()
-        let report = await executor.run(.python3, source, host: host)
+        let mark = Mark()
+        let seen = Mutex<[Int]>([])
+        let host = TestHost { _ in
+            seen.withLock { $0 = mark.pids }
+            return APIReply(status: 200, headers: [], body: [])
+        }
+        let report = await executor.run(.python3, mark.line(.python3) + source, host: host)
         #expect(report.result != nil)
         #expect(report.usage.wall < .seconds(15))
-        let pids = host.lines.compactMap { Int($0.text) }
-        #expect(!pids.isEmpty)
-        try await eventually("what it left is gone") { !pids.contains(where: isAlive) }
+        // The script, its child and its grandchild.
+        #expect(seen.withLock { $0.count } == 3)
+        try await eventually("what it left is gone") { mark.pids.isEmpty }
     }
 
     @Test(arguments: ScriptLanguage.everyday)
-    func `What a script leaves on the disk is removed, however deep and closed it is`(
+    func `What a script leaves in its directory goes with it, however deep and closed it is`(
         _ language: ScriptLanguage
     ) async throws {
         let sources = Sources(
@@ -116,8 +126,19 @@ import Testing
                 for path in ('closed/inner', 'closed', 'd/d/d', '.'): os.chmod(path, 0)
                 return top
                 """)
-        let path = try #require(try await executor.value(language, sources[language]).string)
-        try await eventually("\(path) is still there") { access(path, F_OK) != 0 }
+        let look = Sources(
+            nodejs: "return require('fs').readdirSync('.').length;", php: "return count(scandir('.')) - 2;",
+            python3: "import os\nreturn len(os.listdir('.'))")
+        let mark = Mark()
+        // One process after the other, of the same zygote.
+        try await withExecutor { executor in
+            for _ in 0..<2 {
+                let path = try await executor.value(language, mark.line(language) + sources[language]).string
+                #expect(path == "/tmp")
+                try await eventually("nothing holds it any more") { mark.pids.isEmpty }
+                #expect(try await executor.value(language, look[language]).integer == 0)
+            }
+        }
     }
 
     @Test(arguments: ScriptLanguage.everyday)

@@ -137,10 +137,10 @@ final class Run {
     }
 
     /// Its process was killed from outside; nobody has seen it end.
-    func processGone(_ exit: Exit) {
+    func processGone(_ exit: Exit, _ why: String) {
         guard ended == nil, !hasProcessEnded else { return }
         self.exit = exit
-        lose("the process that ran the script was ended")
+        lose("the process that ran the script was ended: \(why)")
     }
 
     func processEnded(_ exit: Exit) {

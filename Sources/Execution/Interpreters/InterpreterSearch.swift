@@ -59,6 +59,13 @@ struct InterpreterSearch {
             report.problem = "\(path) is a script that starts something else: configure the path of the real program."
             return report
         }
+        if cell.sandbox.hasNamespaces,
+            let hidden = ["/tmp", "/var/tmp", "/dev/shm"].first(where: { path.hasPrefix("\($0)/") })
+        {
+            report.problem =
+                "\(path) can not be seen by scripts, who have a \(hidden) of their own: install it elsewhere."
+            return report
+        }
         let interpreter = Interpreter(language: language, path: path, cell: cell, directory: directory)
         let trial = await Trial.run(interpreter, language.versionArguments, within: .seconds(10))
         guard let version = trial.output, trial.hasSucceeded else {

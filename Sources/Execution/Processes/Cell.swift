@@ -80,6 +80,17 @@ final class Cell {
             ours, onPacket: { [weak self] bytes, _ in self?.receive(bytes) },
             // Its end shows on the pidfd as well.
             onEnd: {})
+        sandbox.reason = { [weak self] in self?.reason }
+    }
+
+    /// What has happened to all its processes; its word may still be on its way here.
+    private var reason: String? {
+        socket?.readRest()
+        if hasLapsed { return "the worker's lease ran out" }
+        var ended = siginfo_t()
+        let isGone =
+            hasEnded || waitid(P_PID, id_t(pid), &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_signo != 0
+        return isGone ? "cell has ended" : nil
     }
 
     /// Orders a process. `handler` is told of its start and its end, never before this call returns.

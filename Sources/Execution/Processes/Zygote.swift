@@ -111,10 +111,12 @@ final class Zygote {
         if state != .ended { interpreter.cell.kill(processID) }
     }
 
-    /// Kills it because it does not do what it must. Children that are not there yet are had elsewhere at once.
+    /// Kills it because it does not do what it must. Children that are not there yet are had elsewhere at once; those that
+    /// run are told why they are lost before their end can show by itself.
     private func condemn(_ fault: String) {
         guard self.fault == nil else { return }
         self.fault = fault
+        abandonAll(fault)
         retire()
         stop()
     }
@@ -139,13 +141,15 @@ final class Zygote {
         errors?.readRest()
         errors?.close()
         output?.close()
-        let orphans = forks.values
+        abandonAll(why)
         forks = [:]
-        let why = fault ?? why
-        for fork in orphans {
+        bell.ring()
+    }
+
+    private func abandonAll(_ why: String) {
+        for fork in forks.values {
             fork.abandon("the \(interpreter.language.label) zygote ended while the script ran: \(why)")
         }
-        bell.ring()
     }
 
     /// Looks every half second, while there are children, whether one is overdue or an impostor.

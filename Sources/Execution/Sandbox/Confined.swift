@@ -204,7 +204,7 @@ final class Confined: ScriptProcess {
         case .gone:
             var exit = Exit(status: SIGKILL, userCPU: .zero, systemCPU: .zero, peakMemoryBytes: 0)
             meter?.finish(&exit)
-            end { $0.processGone(exit) }
+            end { $0.processGone(exit, sandbox.reason() ?? "it was ended from outside") }
         }
     }
 

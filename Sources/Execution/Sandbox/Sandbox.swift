@@ -11,6 +11,9 @@ final class Sandbox {
     /// Where the operator's packages are; nil where there are none.
     let packages: String?
 
+    /// Why a process was ended that nobody here had ended, where the cell knows.
+    var reason: @PollThread () -> String? = { nil }
+
     private var lastUser: UInt32 = 0
 
     init(tier: SandboxTier, user: UInt32?, cgroups: Cgroups?, packages: String?) {
