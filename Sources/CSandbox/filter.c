@@ -56,6 +56,13 @@
 #define EXCEPT(call, index, value)                                                                                     \
     UNLESS_EQUAL(SYS_##call, 4), LOAD(ARGUMENT(index)), UNLESS_EQUAL((value), 1), REFUSE(EPERM), LOAD(CALL)
 
+/// Pairs that stay what they are. An end of a pair for datagrams, which is also what a raw one is, can be connected anew,
+/// and so speak to every socket whose file it can reach; Landlock does not look at that.
+#define CONNECTED_PAIRS_ONLY                                                                                           \
+    UNLESS_EQUAL(SYS_socketpair, 9), LOAD(ARGUMENT(0)), IF_EQUAL(AF_UNIX, 1), REFUSE(EPERM), LOAD(ARGUMENT(1)),        \
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xF), IF_EQUAL(SOCK_STREAM, 2), IF_EQUAL(SOCK_SEQPACKET, 1),               \
+        REFUSE(EPERM), LOAD(CALL)
+
 static const struct sock_filter common[] = {
     // The other architectures that the kernel runs have other numbers.
     LOAD(offsetof(struct seccomp_data, arch)),
@@ -79,12 +86,14 @@ static const struct sock_filter common[] = {
     REFUSE(EPERM), LOAD(CALL),
     DENY(unshare), DENY(setns),
     // No network, and nothing that joins processes across cells.
-    DENY(socket), ONLY(socketpair, 0, AF_UNIX), ABSENT(io_uring_setup), ABSENT(io_uring_enter), ABSENT(io_uring_register),
+    DENY(socket), CONNECTED_PAIRS_ONLY, ABSENT(io_uring_setup), ABSENT(io_uring_enter), ABSENT(io_uring_register),
     DENY(shmget), DENY(shmat), DENY(semget), DENY(msgget), DENY(mq_open), DENY(mq_unlink),
     DENY(keyctl), DENY(add_key), DENY(request_key),
     // Files and mounts.
     DENY(mount), DENY(umount2), DENY(pivot_root), DENY(chroot), DENY(open_tree), DENY(move_mount), DENY(fsopen),
     DENY(fsconfig), DENY(fsmount), DENY(fspick), DENY(mount_setattr), DENY(name_to_handle_at), DENY(open_by_handle_at),
+    // What is written to a file without a name is in nobody's list of pages, and so in no measurement of ours.
+    ABSENT(memfd_create),
     DENY(mknodat), DENY(fanotify_init), DENY(quotactl), DENY(swapon), DENY(swapoff), DENY(acct),
     EXCEPT(ioctl, 1, TERMINAL_INPUT), EXCEPT(ioctl, 1, TERMINAL_LINUX),
     // The kernel itself.

@@ -80,6 +80,7 @@ extension ScriptAttempt {
     fileprivate func frame(isReused: Bool) -> [UInt8] {
         var fields: [(String, JSONText)] = [
             ("name", .string(name)), ("source", .string(source)), ("event", event), ("platform", platform),
+            ("memory_bytes", .integer(limits.memoryBytes)),
         ]
         if isReused { fields.append(("reuse", .bool(true))) }
         let job = JSONText.object(fields)
@@ -106,7 +107,11 @@ extension Run.Ended {
             do throws(JSONError) {
                 let result = try ScriptResult(payload: payload)
                 // The interpreter has met the limit first, in whatever words its language has for that.
-                if result.error?.kind == .memory { return .limit(limits.hit("memory_bytes")) }
+                switch result.error?.kind {
+                case .memory: return .limit(limits.hit("memory_bytes"))
+                case .files: return .limit(limits.hit("tmp_bytes"))
+                default: break
+                }
                 // A script that copes with it has not failed.
                 if result.error != nil, let key = exit?.limit { return .limit(limits.hit(key)) }
                 return .result(result)
@@ -123,6 +128,7 @@ extension Run.Ended {
         case .gone:
             guard let exit else { return .lost("the process ended and nobody told how") }
             if let key = exit.limitThatEnded { return .limit(limits.hit(key)) }
+            if exit.hasRunOutOfMemory(saying: lastErrorLine) { return .limit(limits.hit("memory_bytes")) }
             if let signal = exit.signal { return .crashed(signal: signal, lastErrorLine: lastErrorLine) }
             return .exited(code: exit.code ?? 0, lastErrorLine: lastErrorLine)
         }

@@ -85,7 +85,9 @@ import Testing
         #expect(try limit("{\"\(key)\":\(Int(most * 2))}", "{\"\(key)\":null}") == most * 2)
         for wrong in ["\"5\"", "-1", "1e300", "true", "[1]"] {
             let config = try JSONText(checking: "{\"\(key)\":\(wrong)}")
-            let error = #expect(throws: ScriptSettings.Invalid.self) { try ScriptSettings.check(config, language: .php) }
+            let error = #expect(throws: ScriptSettings.Invalid.self) {
+                try ScriptSettings.check(config, language: .php)
+            }
             #expect(error?.message.contains("'config.\(key)'") == true)
         }
     }

@@ -141,6 +141,8 @@ public struct ScriptError: Error, Sendable, Hashable {
         case result
         /// The script took more memory than it may have.
         case memory
+        /// The script wrote more to files than it may.
+        case files
     }
 
     public var kind: Kind

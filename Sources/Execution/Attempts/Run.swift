@@ -140,6 +140,8 @@ final class Run {
     func processGone(_ exit: Exit, _ why: String) {
         guard ended == nil, !hasProcessEnded else { return }
         self.exit = exit
+        // The kernel may choose the init itself where the script's processes have used up what they share.
+        if let key = exit.limit { decide(.limit(limits.hit(key))) }
         lose("the process that ran the script was ended: \(why)")
     }
 

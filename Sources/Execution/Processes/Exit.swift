@@ -10,13 +10,19 @@ struct Exit: Sendable, Equatable {
     /// The quota that was used up when it ended, whether or not that was the reason.
     var limit: String?
 
-    /// The quota whose end was the process's: by a signal that says so, or by any, where it was used up.
+    /// The quota whose end was the process's: by a signal that says so, or in any bad way, where it was used up.
     var limitThatEnded: String? {
         switch signal {
         case SIGXCPU: "cpu_seconds"
         case SIGXFSZ: "tmp_bytes"
-        default: limit
+        default: status == 0 ? nil : limit
         }
+    }
+
+    /// Whether an interpreter has given up for want of memory: V8 aborts with a sentence, PHP leaves with two words.
+    func hasRunOutOfMemory(saying lastWords: String?) -> Bool {
+        guard let lastWords else { return false }
+        return signal != nil ? lastWords.hasSuffix(" out of memory") : code == 1 && lastWords == "Out of memory"
     }
 
     /// The exit code; nil where a signal ended it.

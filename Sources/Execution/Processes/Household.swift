@@ -66,7 +66,7 @@ final class Household {
     func close() async {
         pools = [:]
         await cell.close()
-        cell.sandbox.cgroups?.close()
+        await cell.sandbox.cgroups?.close()
         // A cell that was killed could not clear up; its processes died with it.
         directory.remove()
     }

@@ -60,6 +60,20 @@ struct ProcessFacts {
         }
     }
 
+    /// The names in a directory, `most` of them; none where it can not be read.
+    static func names(in path: String, most: Int = .max) -> [String] {
+        guard let entries = opendir(path) else { return [] }
+        defer { closedir(entries) }
+        var names: [String] = []
+        while names.count < most, let entry = readdir(entries) {
+            names.append(
+                withUnsafePointer(to: &entry.pointee.d_name) {
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                })
+        }
+        return names
+    }
+
     /// What follows `name:` and a tab in a line.
     static func field(_ name: String, in text: String) -> Substring? {
         text.split(separator: "\n").first { $0.hasPrefix("\(name):\t") }?.dropFirst(name.utf8.count + 2)

@@ -1,7 +1,7 @@
 import Core
 import Glibc
 
-/// Control groups: the memory and the CPU time of a script's processes together. Version 2 where the controllers are there,
+/// Control groups: the memory, the CPU time and the number of a script's processes together. Version 2 where the controllers are there,
 /// else version 1 (Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of Linux).
 @PollThread
 final class Cgroups {
@@ -10,18 +10,22 @@ final class Cgroups {
     final class Group {
         private let memory: String
         private let cpu: String
+        private let pids: String?
         private let version: Int
 
-        fileprivate init(memory: String, cpu: String, version: Int) {
-            self.memory = memory
-            self.cpu = cpu
-            self.version = version
+        fileprivate init(_ places: Places) {
+            memory = places.memory
+            cpu = places.cpu
+            pids = places.pids
+            version = places.version
         }
 
-        /// Whether its processes have used up their memory, so that the kernel ended one.
-        var hasRunOut: Bool {
+        /// The quota that its processes have used up, so that the kernel ended one, or refused another.
+        var limitReached: String? {
             let events = version == 2 ? "memory.events" : "memory.oom_control"
-            return (Cgroups.number("oom_kill", in: "\(memory)/\(events)") ?? 0) > 0
+            if (Cgroups.number("oom_kill", in: "\(memory)/\(events)") ?? 0) > 0 { return "memory_bytes" }
+            if let pids, (Cgroups.number("max", in: "\(pids)/pids.events") ?? 0) > 0 { return "max_processes" }
+            return nil
         }
 
         var peakBytes: Int? {
@@ -42,8 +46,9 @@ final class Cgroups {
             return (.nanoseconds(user), .nanoseconds(system))
         }
 
-        /// Sets how much memory its processes may have together, files in memory included.
-        func limit(memory bytes: Int) {
+        /// Sets how much memory its processes may have together, files in memory included, and how many they may be.
+        func limit(memory bytes: Int, processes: Int) {
+            if let pids { Cgroups.write("\(processes)", to: "\(pids)/pids.max") }
             if version == 2 {
                 Cgroups.write("\(bytes)", to: "\(memory)/memory.max")
                 Cgroups.write("0", to: "\(memory)/memory.swap.max")
@@ -57,28 +62,44 @@ final class Cgroups {
         func remove() { remove(left: 100) }
 
         private func remove(left: Int) {
-            var isLeft = rmdir(memory) != 0 && errno == EBUSY
-            if cpu != memory, rmdir(cpu) != 0, errno == EBUSY { isLeft = true }
+            var isLeft = false
+            for path in Set([memory, cpu, pids ?? memory]) where rmdir(path) != 0 && errno == EBUSY { isLeft = true }
             if isLeft, left > 0 { Poller.shared.after(.milliseconds(20)) { self.remove(left: left - 1) } }
         }
     }
 
-    private let memory: String
-    private let cpu: String
-    private let version: Int
+    /// The directories of a group in each hierarchy, which are one in version 2. The number of processes can be limited
+    /// otherwise, so that a machine without that controller is no worse.
+    fileprivate struct Places {
+        var memory: String
+        var cpu: String
+        var pids: String?
+        var version: Int
+
+        var all: Set<String> { Set([memory, cpu, pids ?? memory]) }
+
+        func child(_ name: String) -> Places {
+            Places(
+                memory: "\(memory)/\(name)", cpu: "\(cpu)/\(name)", pids: pids.map { "\($0)/\(name)" }, version: version
+            )
+        }
+    }
+
+    private let places: Places
     private var lastNumber = 0
 
     /// Nil where this program may not make groups.
     init?() {
         guard let found = Self.find() else { return nil }
-        (memory, cpu, version) = found
+        places = found
     }
 
     /// A group with the process, and with all that it will start; nil where that fails.
     func makeGroup(_ pid: pid_t) -> Group? {
         lastNumber += 1
-        let group = Group(memory: "\(memory)/\(lastNumber)", cpu: "\(cpu)/\(lastNumber)", version: version)
-        for path in Set(["\(memory)/\(lastNumber)", "\(cpu)/\(lastNumber)"]) {
+        let child = places.child("\(lastNumber)")
+        let group = Group(child)
+        for path in child.all {
             guard mkdir(path, 0o755) == 0, Self.write("\(pid)", to: "\(path)/cgroup.procs") else {
                 group.remove()
                 return nil
@@ -87,44 +108,63 @@ final class Cgroups {
         return group
     }
 
-    /// Removes what is left; the groups must be empty.
-    func close() {
-        for path in Set([memory, cpu]) { rmdir(path) }
+    /// Removes what is left; the groups' processes must have ended.
+    func close() async {
+        for _ in 0..<100 {
+            if removeAll() { return }
+            // The kernel takes its time for the last of them.
+            await withCheckedContinuation { continuation in
+                _ = Poller.shared.after(.milliseconds(20)) { continuation.resume() }
+            }
+        }
+    }
+
+    /// Whether nothing is left.
+    private func removeAll() -> Bool {
+        var isDone = true
+        for path in places.all {
+            for number in ProcessFacts.names(in: path) where Int(number) != nil { rmdir("\(path)/\(number)") }
+            if rmdir(path) != 0, errno == EBUSY { isDone = false }
+        }
+        return isDone
     }
 
     /// The directories in which groups can be made, made anew.
-    private static func find() -> (memory: String, cpu: String, version: Int)? {
+    private static func find() -> Places? {
         let name = "scriptorium-\(getpid())-\(String(UInt32.random(in: 0 ... .max), radix: 16))"
         let own = ownPaths()
         let mounts = mountPoints()
-        if let mount = mounts["memory"], let place = own["memory"], let second = mounts["cpuacct"],
-            let other = own["cpuacct"]
-        {
-            let memory = "\(mount)\(place == "/" ? "" : place)/\(name)"
-            let cpu = "\(second)\(other == "/" ? "" : other)/\(name)"
-            if mkdir(memory, 0o755) == 0 {
-                if mkdir(cpu, 0o755) == 0 || memory == cpu { return (memory, cpu, 1) }
-                rmdir(memory)
-            }
+        func make(_ controller: String) -> String? {
+            guard let mount = mounts[controller], let place = own[controller] else { return nil }
+            let path = "\(mount)\(place == "/" ? "" : place)/\(name)"
+            // Controllers may share a hierarchy.
+            return mkdir(path, 0o755) == 0 || errno == EEXIST ? path : nil
+        }
+        if let memory = make("memory") {
+            if let cpu = make("cpuacct") { return Places(memory: memory, cpu: cpu, pids: make("pids"), version: 1) }
+            rmdir(memory)
         }
         guard let mount = mounts[""], let place = own[""] else { return nil }
         let parent = "\(mount)\(place == "/" ? "" : place)"
+        let available = controllers(of: parent, "cgroup.controllers")
         // A group with processes of its own can not have others with limits: who delegates a group to us, as a unit with
         // Delegate=yes does, gets us in a group beneath it.
-        guard controllers(of: parent, "cgroup.controllers").isSuperset(of: ["cpu", "memory"]) else { return nil }
+        guard available.isSuperset(of: ["cpu", "memory"]) else { return nil }
+        let wanted = available.intersection(["cpu", "memory", "pids"])
+        let word = wanted.map { "+\($0)" }.joined(separator: " ")
         let path = "\(parent)/\(name)"
-        if !controllers(of: parent, "cgroup.subtree_control").isSuperset(of: ["cpu", "memory"]) {
+        if !controllers(of: parent, "cgroup.subtree_control").isSuperset(of: wanted) {
             let leaf = "\(parent)/scriptorium-program"
             guard mkdir(leaf, 0o755) == 0 || errno == EEXIST, write("\(getpid())", to: "\(leaf)/cgroup.procs"),
-                write("+cpu +memory", to: "\(parent)/cgroup.subtree_control")
+                write(word, to: "\(parent)/cgroup.subtree_control")
             else { return nil }
         }
         guard mkdir(path, 0o755) == 0 else { return nil }
-        guard write("+cpu +memory", to: "\(path)/cgroup.subtree_control") else {
+        guard write(word, to: "\(path)/cgroup.subtree_control") else {
             rmdir(path)
             return nil
         }
-        return (path, path, 2)
+        return Places(memory: path, cpu: path, pids: wanted.contains("pids") ? path : nil, version: 2)
     }
 
     private static func controllers(of group: String, _ file: String) -> Set<Substring> {

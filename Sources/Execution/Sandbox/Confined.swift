@@ -129,11 +129,15 @@ final class Confined: ScriptProcess {
 
     private func limit(_ run: Run) async -> Bool {
         let limits = run.limits
-        cgroup?.limit(memory: limits.memoryBytes + limits.tmpBytes + language.ownMemory)
+        // Its init is a process as well.
+        cgroup?.limit(
+            memory: limits.memoryBytes + limits.tmpBytes + language.ownMemory,
+            processes: limits.processes + language.ownProcesses + 1)
         let seconds = Int(limits.cpu.components.seconds) + (limits.cpu.components.attoseconds > 0 ? 1 : 0)
         return await warden.limit(
             Warden.Limits(
-                processes: sandbox.hasNamespaces ? limits.processes + language.ownProcesses + 1 : 0,
+                // Beyond what is allowed there is room for one to be seen in.
+                processes: sandbox.hasNamespaces ? limits.processes + language.ownProcesses + 3 : 0,
                 // The kernel counts a process's whole life, which may have many jobs: those are only looked at.
                 cpuSeconds: pool == nil ? seconds : 0,
                 dataBytes: limits.memoryBytes + language.reservedMemory, temporaryBytes: limits.tmpBytes,

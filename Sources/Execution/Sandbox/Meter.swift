@@ -57,7 +57,7 @@ final class Meter {
         guard let cgroup else { return }
         if let time = cgroup.cpuTime { (exit.userCPU, exit.systemCPU) = time }
         exit.peakMemoryBytes = cgroup.peakBytes ?? exit.peakMemoryBytes
-        if cgroup.hasRunOut { exit.limit = "memory_bytes" }
+        if let key = cgroup.limitReached { exit.limit = key }
     }
 
     private func lookLater() {
@@ -68,11 +68,14 @@ final class Meter {
         let usage = ProcessTree(beneath: initial, withMemory: cgroup == nil)
         let cpu = cgroup?.cpuTime.map { $0.user + $0.system } ?? usage.cpu
         peak = max(peak, usage.memoryBytes)
-        if cpu - cpuBefore > limits.cpu {
+        if let key = cgroup?.limitReached {
+            // The kernel has ended one of its processes, or refused one; the others may wait for it for ever.
+            exceed(limits.hit(key))
+        } else if cpu - cpuBefore > limits.cpu {
             exceed(limits.hit("cpu_seconds"))
         } else if cgroup == nil, usage.memoryBytes > limits.memoryBytes + limits.tmpBytes + language.ownMemory {
             exceed(limits.hit("memory_bytes"))
-        } else if usage.tasks >= limits.processes + language.ownProcesses {
+        } else if usage.tasks > limits.processes + language.ownProcesses {
             exceed(limits.hit("max_processes"))
         } else {
             lookLater()

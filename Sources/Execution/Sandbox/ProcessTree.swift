@@ -37,17 +37,7 @@ struct ProcessTree {
 
     /// The processes that `pid`'s threads have started.
     static func children(of pid: pid_t) -> [pid_t] {
-        var threads: [Substring] = ["\(pid)"]
-        if let entries = opendir("/proc/\(pid)/task") {
-            threads = []
-            while let entry = readdir(entries), threads.count < most {
-                let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-                }
-                if name.first?.isNumber == true { threads.append(name[...]) }
-            }
-            closedir(entries)
-        }
+        let threads = ProcessFacts.names(in: "/proc/\(pid)/task", most: most).filter { $0.first?.isNumber == true }
         return threads.flatMap { thread in
             (ProcessFacts.text(of: "/proc/\(pid)/task/\(thread)/children") ?? "").split(separator: " ").compactMap {
                 pid_t($0)

@@ -58,7 +58,7 @@ struct SandboxSearch {
             }
             notes.append("Tier \(tier.rawValue) can not be had: \(trial.lastErrorLine ?? "it gave no reason")")
             await cell.close()
-            cgroups?.close()
+            await cgroups?.close()
             directory.remove()
         }
         throw ExecutionError(.sandbox, (["scripts can not be contained here"] + notes).joined(separator: ". "))

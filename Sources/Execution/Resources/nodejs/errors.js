@@ -2,9 +2,23 @@
 
 const TRACE_FRAMES = 32;
 
+/** The kinds of errors that a limit has caused, by their code. */
+const LIMITS = new Map([
+  ['ENOSPC', 'files'], ['EFBIG', 'files'], ['ENOMEM', 'memory'], ['ERR_MEMORY_ALLOCATION_FAILED', 'memory'],
+]);
+
+function kindOf(thrown) {
+  try {
+    if (thrown instanceof RangeError && thrown.message === 'Array buffer allocation failed') return 'memory';
+    return LIMITS.get(thrown?.code) ?? 'thrown';
+  } catch {
+    return 'thrown';
+  }
+}
+
 /** A thrown value with the script's own frames only, the innermost first. */
 function described(thrown, name, code) {
-  const report = { kind: 'thrown', message: messageOf(thrown), trace: [] };
+  const report = { kind: kindOf(thrown), message: messageOf(thrown), trace: [] };
   if (code !== undefined) report.code = code;
   const stack = thrown?.stack;
   if (typeof stack !== 'string') return report;

@@ -26,6 +26,7 @@ namespace Harness {
         unset($frame);
         Script::$name = $job['name'];
         if ($type === JOB) {
+            ini_set('memory_limit', $job['memory_bytes'] ?? -1);
             $result = run($job, $fd);
         } else {
             $fault = syntaxFault($job['source']);
@@ -60,6 +61,10 @@ namespace Harness {
         $fatal = error_get_last();
         if ($fatal !== null && $fatal['type'] & FATAL) {
             $kind = $fatal['type'] & (E_PARSE | E_COMPILE_ERROR) && !Script::$running ? 'syntax' : 'thrown';
+            // PHP's own limit, or the kernel's.
+            if (preg_match('/^(Allowed memory size|Out of memory)/', $fatal['message'])) {
+                $kind = 'memory';
+            }
             $error = ['kind' => $kind, 'message' => withoutPaths($fatal['message']), 'trace' => []];
             if ($fatal['file'] === Script::$file) {
                 $error['line'] = $fatal['line'];

@@ -51,7 +51,7 @@ namespace Harness {
     function outcome(mixed $event, mixed $returned, bool $beforeService): array
     {
         if (is_object($returned)) {
-            $class = get_class($returned);
+            $class = get_debug_type($returned);
             return ['error' => resultError("The script returned an object ($class): return an array")];
         }
         $result = [];

@@ -93,6 +93,13 @@ def message_of(error):
         return type(error).__name__
 
 
+def kind_of(error, usual="thrown"):
+    """The kind of an error: those that a limit has caused are told from others."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return "memory"
+    return "files" if getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG) else usual
+
+
 def described(error, name):
     """An exception with the script's own frames only, the innermost first."""
     frames = []
@@ -104,7 +111,7 @@ def described(error, name):
             frames.append((step.tb_lineno, where if code.co_name == "script" else "%s (%s)" % (code.co_name, where)))
         step = step.tb_next
     frames.reverse()
-    report = {"kind": "thrown", "message": message_of(error), "trace": [text for _, text in frames[:TRACE_FRAMES]]}
+    report = {"kind": kind_of(error), "message": message_of(error), "trace": [text for _, text in frames[:TRACE_FRAMES]]}
     if frames:
         report["line"] = frames[0][0]
     return report
@@ -115,14 +122,14 @@ def encoded(result):
     try:
         return json_bytes(result)
     except TOO_DEEP:
-        why = "it is nested too deeply"
+        kind, why = "result", "it is nested too deeply"
     except Exception as error:  # also of a class of the script's own, with an `items` or `__iter__` that throws
         # A message or trace may hold lone surrogates: there they are replaced.
         if "error" in result:
             return json_bytes(result, "replace")
-        why = message_of(error)
+        kind, why = kind_of(error, "result"), message_of(error)
     message = u"The result can not be written as JSON: %s" % why
-    return encoded({"error": {"kind": "result", "message": message, "trace": []}})
+    return encoded({"error": {"kind": kind, "message": message, "trace": []}})
 
 
 def serve(fd):
@@ -131,7 +138,7 @@ def serve(fd):
     try:
         job = json_object(frame)
     except (ValueError, TOO_DEEP, MemoryError) as error:
-        result = {"error": {"kind": "thrown", "message": u"The event can not be read: %s" % message_of(error)}}
+        result = {"error": {"kind": kind_of(error), "message": u"The event can not be read: %s" % message_of(error)}}
     else:
         result = check(job) if kind == CHECK else run(job, fd)
     payload = encoded(result)
