@@ -21,7 +21,8 @@ extension ScriptLanguage {
         var files = Self.everybody + [path]
         if let library = Self.ownLibrary(of: path) { files.append(library) }
         switch self {
-        case .nodejs, .v8js: files += libraryFolders
+        // Debian's packages link to files there.
+        case .nodejs, .v8js: files += libraryFolders + ["/usr/share/javascript"]
         case .php: files += ["/usr/lib/php", "/etc/php", "/usr/share/php", "/usr/local/lib/php", "/usr/local/etc/php"]
         case .python, .python3:
             let version = path.split(separator: "/").last ?? "python3"
