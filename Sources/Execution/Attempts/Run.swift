@@ -251,6 +251,7 @@ final class Run {
         if case .result = outcome {
             usage.answered = .nanoseconds(Int64(PollExecutor.now - begun))
             setTimer(Self.grace) { $0.killProcess() }
+            process?.hasAnswered()
         } else {
             killProcess()
         }

@@ -4,12 +4,17 @@ protocol ScriptProcess: AnyObject, Sendable {
     /// Kills it and its group; nothing where it has ended.
     func kill()
 
+    /// Its result has arrived, behind which it has nothing more to say.
+    func hasAnswered()
+
     /// It says that it could serve another job, on the same channels.
     /// - Returns: what it has used since its start, where it is kept for that; nil where it ends.
     func release(_ channels: ScriptChannels) -> Exit?
 }
 
 extension ScriptProcess {
+    func hasAnswered() {}
+
     func release(_ channels: ScriptChannels) -> Exit? {
         kill()
         return nil

@@ -144,6 +144,11 @@ final class Confined: ScriptProcess {
                 packages: run.tenant ?? ""))
     }
 
+    /// Left to itself, Node.js first takes its engine apart, while somebody waits for the process's end.
+    func hasAnswered() {
+        if language.isParked, run?.reuse == nil { kill() }
+    }
+
     /// Keeps it for the next job with the same key, where it has not grown old or large.
     func release(_ channels: ScriptChannels) -> Exit? {
         guard state == .running, !isDoomed, let pool, let key = run?.reuse, jobs < pool.rules.mostJobs,
