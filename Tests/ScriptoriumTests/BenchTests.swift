@@ -14,6 +14,7 @@ import Testing
             #expect(try #require(sample["jobs"]?.integer) > 0)
             let quantiles = ["p10_ms", "p50_ms", "p99_ms"].compactMap { sample[$0]?.double }
             #expect(quantiles.count == 3 && quantiles == quantiles.sorted() && quantiles[0] > 0)
+            #expect(try #require(sample["waited_p50_ms"]?.double) <= quantiles[1])
             for key in ["ended_p50_ms", "cpu_ms_per_job", "jobs_per_second", "jobs_per_second_and_core"] {
                 #expect(try #require(sample[key]?.double) > 0, "\(kind) \(key)")
             }

@@ -79,6 +79,7 @@ struct ExecuteFigures: Sendable {
         .object([
             ("jobs", .integer(sample.times.count)), ("p10_ms", .rounded(sample.times.quantile(0.1))),
             ("p50_ms", .rounded(sample.times.quantile(0.5))), ("p99_ms", .rounded(sample.times.quantile(0.99))),
+            ("waited_p50_ms", .rounded(sample.waits.quantile(0.5))),
             ("ended_p50_ms", .rounded(sample.wholes.quantile(0.5))),
             ("cpu_ms_per_job", .rounded(sample.cpuMilliseconds)), ("jobs_per_second", .rounded(sample.perSecond)),
             ("jobs_per_second_and_core", .rounded(sample.perSecondAndCore)),

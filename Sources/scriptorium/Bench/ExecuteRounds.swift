@@ -95,6 +95,7 @@ struct ExecuteRounds: Sendable {
                 description: "a job that had to return \(word.debugDescription) ended with \(report.ending)")
         }
         sample.times.append(report.usage.waited + report.usage.answered)
+        sample.waits.append(report.usage.waited)
         sample.wholes.append(whole)
     }
 

@@ -4,6 +4,8 @@ import Core
 struct Sample: Sendable {
     /// From asking for a process to the result, of each job.
     var times: [Duration] = []
+    /// The first part of it: until the process had the job.
+    var waits: [Duration] = []
     /// From asking for a process to its end, of each job.
     var wholes: [Duration] = []
     /// From the first job's begin to the last one's end.
@@ -13,6 +15,7 @@ struct Sample: Sendable {
 
     static func += (sum: inout Sample, other: Sample) {
         sum.times += other.times
+        sum.waits += other.waits
         sum.wholes += other.wholes
         sum.wall += other.wall
         sum.cpu += other.cpu
