@@ -1,5 +1,6 @@
 import Core
 import Execution
+import FoundationEssentials
 import Glibc
 
 extension Settings {
@@ -10,11 +11,10 @@ extension Settings {
         guard path.hasPrefix("/") else {
             throw Invalid(description: "\(setting.variable) must be an absolute path, not '\(path)'.")
         }
-        var status = stat()
-        guard stat(path, &status) == 0 else {
+        guard access(path, F_OK) == 0 else {
             throw Invalid(description: "\(setting.variable): '\(path)': \(String(cString: strerror(errno))).")
         }
-        guard status.st_mode & S_IFMT == S_IFREG, access(path, X_OK) == 0 else {
+        guard !Self.isDirectory(path), access(path, X_OK) == 0 else {
             throw Invalid(description: "\(setting.variable): '\(path)' is not a program that can be started.")
         }
         return path
@@ -24,12 +24,16 @@ extension Settings {
     /// - Throws: ``Invalid`` where there is none at it.
     func directory(_ setting: Setting) throws(Invalid) -> String? {
         guard let path = text(setting) else { return nil }
-        var status = stat()
-        guard path.hasPrefix("/"), stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        guard path.hasPrefix("/"), Self.isDirectory(path) else {
             throw Invalid(
                 description: "\(setting.variable) must be the absolute path of a directory that exists, not '\(path)'.")
         }
         return path
+    }
+
+    private static func isDirectory(_ path: String) -> Bool {
+        var isDirectory = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory
     }
 
     /// Refuses programs that were configured and turned out not to work. One that was found by itself may be absent.
