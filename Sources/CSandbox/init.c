@@ -116,6 +116,9 @@ static int show_packages(const char *name) {
 }
 
 static int apply(pid_t child, const struct limits *limits) {
+    // Somebody waits for it from now on. Both have a group of their own; what is not allowed is not needed either.
+    setpriority(PRIO_PROCESS, 0, 0);
+    setpriority(PRIO_PGRP, (id_t)child, 0);
     int error = limit(child, RLIMIT_NPROC, limits->processes);
     if (!error && limits->cpu_seconds) {
         // The soft limit ends it by a signal that says why; what survives that is killed a second later.
