@@ -107,6 +107,10 @@ let package = Package(
         tests("TelemetryTests", ["Core", "Telemetry", .logging, .metrics]),
         tests("DatabaseTests", ["Core", "Database", "TestSupport", .logging, .serviceLifecycle]),
         tests("ExecutionTests", ["CHost", "Core", "Execution", "TestSupport", "cell", .logging, .serviceLifecycle]),
+        .testTarget(
+            name: "SiegeTests",
+            dependencies: ["CHost", "Core", "Execution", "TestSupport", "cell", .logging, .serviceLifecycle],
+            exclude: ["attacks"], swiftSettings: ours),
         tests("OutboundTests", ["Core", "Outbound"]),
         tests("ScriptoriumTests", ["Core", "Database", "Outbound", "TestSupport", .logging]),
         tests("CatalogTests", ["Catalog", "Core", "Database", "TestSupport", .logging, .serviceLifecycle]),

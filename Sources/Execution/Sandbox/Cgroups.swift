@@ -20,6 +20,9 @@ final class Cgroups {
             version = places.version
         }
 
+        /// Whether it limits the number of its processes.
+        var countsProcesses: Bool { pids != nil }
+
         /// The quota that its processes have used up, so that the kernel ended one, or refused another.
         var limitReached: String? {
             let events = version == 2 ? "memory.events" : "memory.oom_control"

@@ -129,15 +129,16 @@ final class Confined: ScriptProcess {
 
     private func limit(_ run: Run) async -> Bool {
         let limits = run.limits
+        let processes = limits.processes + language.ownProcesses
         // Its init is a process as well.
-        cgroup?.limit(
-            memory: limits.memoryBytes + limits.tmpBytes + language.ownMemory,
-            processes: limits.processes + language.ownProcesses + 1)
+        cgroup?.limit(memory: limits.memoryBytes + limits.tmpBytes + language.ownMemory, processes: processes + 1)
+        // The kernel's older limit tells nobody when it refuses, and counts those that are being refused: it only stands
+        // behind the group's. Without that, there is room for the few beyond what is allowed to be seen.
+        let most = cgroup?.countsProcesses == true ? 2 * processes : processes + 3
         let seconds = Int(limits.cpu.components.seconds) + (limits.cpu.components.attoseconds > 0 ? 1 : 0)
         return await warden.limit(
             Warden.Limits(
-                // Beyond what is allowed there is room for one to be seen in.
-                processes: sandbox.hasNamespaces ? limits.processes + language.ownProcesses + 3 : 0,
+                processes: sandbox.hasNamespaces ? most : 0,
                 // The kernel counts a process's whole life, which may have many jobs: those are only looked at.
                 cpuSeconds: pool == nil ? seconds : 0,
                 dataBytes: limits.memoryBytes + language.reservedMemory, temporaryBytes: limits.tmpBytes,
