@@ -65,7 +65,11 @@ final class Meter {
     }
 
     private func look() {
-        let usage = ProcessTree(beneath: initial, withMemory: cgroup == nil)
+        var usage = ProcessTree(beneath: initial, withMemory: cgroup == nil)
+        let mostMemory = limits.memoryBytes + limits.tmpBytes + language.ownMemory
+        if cgroup == nil, usage.memoryBytes > mostMemory, usage.tasks > 1 {
+            usage.memoryBytes = ProcessTree.sharedMemoryBytes(beneath: initial) ?? usage.memoryBytes
+        }
         let cpu = cgroup?.cpuTime.map { $0.user + $0.system } ?? usage.cpu
         peak = max(peak, usage.memoryBytes)
         if let key = cgroup?.limitReached {
@@ -73,7 +77,7 @@ final class Meter {
             exceed(limits.hit(key))
         } else if cpu - cpuBefore > limits.cpu {
             exceed(limits.hit("cpu_seconds"))
-        } else if cgroup == nil, usage.memoryBytes > limits.memoryBytes + limits.tmpBytes + language.ownMemory {
+        } else if cgroup == nil, usage.memoryBytes > mostMemory {
             exceed(limits.hit("memory_bytes"))
         } else if usage.tasks > limits.processes + language.ownProcesses {
             exceed(limits.hit("max_processes"))

@@ -35,6 +35,26 @@ struct ProcessTree {
         }
     }
 
+    /// The memory with every page that several share counted once in all; nil where the kernel does not tell. It has to
+    /// look at every page for that, so this is for when the quick sum is too much.
+    static func sharedMemoryBytes(beneath root: pid_t) -> Int? {
+        var waiting = children(of: root)
+        var sum = 0
+        var seen = 0
+        while let pid = waiting.popLast(), seen < most {
+            seen += 1
+            waiting += children(of: pid)
+            guard let text = ProcessFacts.text(of: "/proc/\(pid)/smaps_rollup") else {
+                if errno == ENOENT || errno == ESRCH { continue }
+                return nil
+            }
+            for line in text.split(separator: "\n") where line.hasPrefix("Pss_Anon:") || line.hasPrefix("Pss_Shmem:") {
+                sum += (line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) << 10
+            }
+        }
+        return sum
+    }
+
     /// The processes that `pid`'s threads have started.
     static func children(of pid: pid_t) -> [pid_t] {
         let threads = ProcessFacts.names(in: "/proc/\(pid)/task", most: most).filter { $0.first?.isNumber == true }
