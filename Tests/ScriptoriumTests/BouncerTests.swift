@@ -88,19 +88,17 @@ import Testing
             for number in 0..<3 { #expect(whole.contains("line \(number)")) }
             #expect(whole.contains(#"event: end"#))
 
+            let name = ScriptName()
             try await tenant.save(
-                "sleep", "python3",
-                "import os, time\nprint('pid', os.getpid(), flush=True)\ntime.sleep(60)\nreturn 1")
+                "sleep", "python3", "\(name.line)import time\nprint('begun', flush=True)\ntime.sleep(60)\nreturn 1")
             let path = try #require(
                 try await tenant.send("GET", "/api/v2/sleep", headers: asynchronous).header("Location"))
-            var script: pid_t = 0
             try await eventually("the script has begun") {
-                let line = try await job(tenant, "\(path)/logs")["resource"]?.elements.last?["text"]?.string
-                script = line.flatMap { pid_t($0.dropFirst(4)) } ?? 0
-                return script > 0
+                try await job(tenant, "\(path)/logs")["resource"]?.elements.last?["text"]?.string == "begun"
             }
+            #expect(name.process != nil)
             #expect(try await tenant.send("DELETE", path, ingress: 1).status == 200)
-            try await eventually("its process is gone", within: .seconds(5)) { kill(script, 0) != 0 }
+            try await eventually("its process is gone", within: .seconds(5)) { name.process == nil }
             #expect(try await tenant.send("GET", "\(path)/response").status == 409)
         }
     }

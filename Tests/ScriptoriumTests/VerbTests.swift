@@ -231,11 +231,10 @@ import Testing
         let url = try await first.line(after: "ready ")
         let client = try Client(tenant, url: url)
         // The script goes on when it is told to: when the ingress is away.
-        let gate = "\(TestFolder.path)/gate-\(tenant.name)"
         try await tenant.save(
             "steps", "python3",
-            "import os, time\nfor n in range(5): print('early', n, flush=True)\n"
-                + "while not os.path.exists('\(gate)'): time.sleep(0.05)\n"
+            "import time\nfor n in range(5): print('early', n, flush=True)\n"
+                + "while platform.api.get('gate').status != 200: time.sleep(0.3)\n"
                 + "for n in range(5): print('late', n, flush=True)\nraise Exception('on purpose')")
         let id = try await client.job("steps")
         let follower = try await client.start(["logs", "-f", id])
@@ -243,7 +242,7 @@ import Testing
         first.signal(SIGKILL)
         _ = try await first.end()
         try await eventually("it notices") { follower.text.contains("trying again") }
-        #expect(FileManager.default.createFile(atPath: gate, contents: nil))
+        try await tenant.save("gate", "php", "return 1;")
         environment["SCRIPTORIUM_PORT"] = String(try #require(url.split(separator: ":").last))
         let second = try await TestProgram(["ingress"], environment: environment)
         #expect(try await follower.end() == 1)

@@ -31,7 +31,7 @@ import Testing
         "PYTHON3_PATH": "/tmp",
         "CELL_PATH": "/nowhere/cell",
         "SCRIPT_UID": "0",
-        "SANDBOX_TIER": "D", "UNSAFE_NO_SANDBOX": "perhaps",
+        "SANDBOX_TIER": "D", "UNSAFE_NO_SANDBOX": "perhaps", "PACKAGES": "/nowhere",
         "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
     ]
 

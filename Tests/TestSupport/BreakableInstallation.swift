@@ -138,6 +138,17 @@ public enum Processes {
         return state != "Z"
     }
 
+    /// Those with a name, as the kernel knows it: 15 bytes at most.
+    public static func named(_ name: String) -> [pid_t] {
+        all.filter { pid in
+            guard let file = fopen("/proc/\(pid)/comm", "r") else { return false }
+            defer { fclose(file) }
+            var buffer = [CChar](repeating: 0, count: 64)
+            return fgets(&buffer, 64, file) != nil
+                && buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)) == Array("\(name)\n".utf8)
+        }
+    }
+
     private static var all: [pid_t] {
         guard let folder = opendir("/proc") else { return [] }
         defer { closedir(folder) }

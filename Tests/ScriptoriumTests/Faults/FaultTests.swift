@@ -8,26 +8,26 @@ import Testing
 /// What breaks, and what must hold all the same. One after the other: each has a PostgreSQL and processes of its own.
 @Suite(.serialized) struct FaultTests {
     private let asynchronous = [(name: "Prefer", value: "respond-async")]
-    private let sleeper = """
-        import os, time
-        print('pid', os.getpid(), flush=True)
+    private let name = ScriptName()
+    private var sleeper: String {
+        """
+        \(name.line)import time
+        print('begun', flush=True)
         if event.job.attempt == 1: time.sleep(60)
         return {'attempt': event.job.attempt}
         """
+    }
 
     private func job(_ tenant: TestTenant, _ path: String) async throws -> JSONText {
         try JSONText(checking: try await tenant.send("GET", path).body)
     }
 
-    /// The script's process, from what it prints first.
+    /// The script's process, once it has begun.
     private func process(of tenant: TestTenant, _ path: String) async throws -> pid_t {
-        var pid: pid_t = 0
         try await eventually("the script has begun") {
-            let line = try await job(tenant, "\(path)/logs")["resource"]?.elements.last?["text"]?.string
-            pid = line.flatMap { pid_t($0.dropFirst(4)) } ?? 0
-            return pid > 0
+            try await job(tenant, "\(path)/logs")["resource"]?.elements.last?["text"]?.string == "begun"
         }
-        return pid
+        return try #require(name.process)
     }
 
     @Test func aKilledWorkersJobsRunAgainAndItsCallersAreTold() async throws {
