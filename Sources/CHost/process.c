@@ -10,11 +10,12 @@
 #include <unistd.h>
 
 int host_spawn_cell(
-    const char *path, const char *directory, const char *tier, const char *user, int socket, pid_t *pid) {
+    const char *path, const char *directory, const char *tier, const char *user, const char *groups, int socket,
+    pid_t *pid) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, all;
-    char *arguments[] = {"cell", (char *)directory, (char *)tier, (char *)user, NULL};
+    char *arguments[] = {"cell", (char *)directory, (char *)tier, (char *)user, (char *)groups, NULL};
     char *environment[] = {NULL};
 
     int error = posix_spawn_file_actions_init(&actions);

@@ -52,10 +52,9 @@ _Noreturn void become(const struct order *order, const struct tier *tier) {
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail("can not bind to", "its parent");
         run(order);
     }
-    // A start takes long and nobody waits for it; its init lets it go first once it has a job. Where the limit can not be
-    // raised there would be no way back.
-    struct rlimit first = {.rlim_cur = 20, .rlim_max = 20};
-    if (setrlimit(RLIMIT_NICE, &first) == 0) setpriority(PRIO_PROCESS, 0, 10);
+    // A start takes long and nobody waits for it; its init lets it go first once it has a job, where there is a way back.
+    struct rlimit nice = {};
+    if (getrlimit(RLIMIT_NICE, &nice) == 0 && nice.rlim_cur >= 20) setpriority(PRIO_PROCESS, 0, 10);
     sandbox_enter(tier->tier, order->fds[3], false);
     pid_t script = fork();
     if (script < 0) fail("can not fork", "the script's process");

@@ -4,8 +4,9 @@
 // processes from it. One launcher for all, and not one for each process as first designed, because then somebody
 // reaps and accounts, and outlives the worker long enough to end everything.
 //
-//     cell RUN-DIRECTORY TIER USER     with a SOCK_SEQPACKET socket to the worker as descriptor 3; TIER is the number of an
-//                                      enum sandbox_tier, USER the first of the scripts' user ids or -
+//     cell RUN-DIRECTORY TIER USER GROUPS     with a SOCK_SEQPACKET socket to the worker as descriptor 3; TIER is the number
+//                                             of an enum sandbox_tier, USER the first of the scripts' user ids or -, GROUPS
+//                                             are the directories of control groups that end with it, with a colon between
 //
 // Packets, in the machine's byte order; a text ends with NUL:
 //     worker to cell   'S' u32 id, u32 kind, u32 argc, u32 envc, u32 bindc, arguments, environment, a source and a target
@@ -19,7 +20,7 @@
 //                      'X' u32 id, u32 wait status, u64 user µs, u64 system µs, u64 peak KiB  ended and reaped
 //                      'B' u32 id, u32 microseconds (0: it failed)                           forked once
 //                      'L' u32 0, u32 0                      the time was over: what had been started is being ended
-// When the socket ends, cell kills all that it started, removes the run directory, and exits. A process's own namespace
+// When the socket ends, cell kills all that it started, removes the run directory and the control groups, and exits. A process's own namespace
 // dies with it; without namespaces a script can start no others.
 #define _GNU_SOURCE
 #include "cell.h"
@@ -262,6 +263,22 @@ static void remove_run_directory(const char *path) {
     rmdir(path);
 }
 
+/// Removes control groups that the worker made, and has not removed because it was killed. The kernel takes its time for
+/// the last of their processes: two seconds at most.
+static void remove_groups(char *paths) {
+    for (char *path = strtok(paths, ":"); path; path = strtok(NULL, ":")) {
+        for (int round = 0; round < 100; round++) {
+            DIR *entries = opendir(path);
+            if (!entries) break;
+            for (struct dirent *entry; (entry = readdir(entries));)
+                if (entry->d_type == DT_DIR && entry->d_name[0] != '.') unlinkat(dirfd(entries), entry->d_name, AT_REMOVEDIR);
+            closedir(entries);
+            if (rmdir(path) == 0) break;
+            nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+        }
+    }
+}
+
 /// Reads the tier and the user; false where they are none.
 static bool read_tier(char **arguments) {
     static char workshop[4096];
@@ -279,7 +296,7 @@ static bool read_tier(char **arguments) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4 || !read_tier(argv)) {
+    if (argc != 5 || !read_tier(argv)) {
         dprintf(2, "cell is started by scriptorium and is of no use alone\n");
         return 2;
     }
@@ -305,6 +322,8 @@ int main(int argc, char **argv) {
     if (close_range(LEASE + 1, ~0U, 0) != 0) die("close_range");
     fcntl(WORKER, F_SETFD, FD_CLOEXEC);
 
+    // Lets processes that started behind the others come forward again (20 stands for nice 0); only root can raise it.
+    setrlimit(RLIMIT_NICE, &(struct rlimit){.rlim_cur = 20, .rlim_max = 20});
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) die("subreaper");
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 
@@ -324,5 +343,6 @@ int main(int argc, char **argv) {
     }
     end_all();
     remove_run_directory(argv[1]);
+    remove_groups(argv[4]);
     return 0;
 }

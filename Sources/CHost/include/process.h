@@ -3,10 +3,11 @@
 #include <sys/types.h>
 
 /// Starts a program with `socket` as descriptor 3, standard error as ours, and nothing else: no environment, no other
-/// descriptor, a session of its own. The three texts are its arguments.
+/// descriptor, a session of its own. The four texts are its arguments.
 /// Returns 0 and the process in `*pid`, or an error number.
 int host_spawn_cell(
-    const char *path, const char *directory, const char *tier, const char *user, int socket, pid_t *pid);
+    const char *path, const char *directory, const char *tier, const char *user, const char *groups, int socket,
+    pid_t *pid);
 
 /// Sends a signal to the process that `pidfd` stands for (see descriptor.h). Returns 0, or -1 with errno.
 int host_pidfd_signal(int pidfd, int signal);

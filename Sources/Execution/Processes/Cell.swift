@@ -69,7 +69,9 @@ final class Cell {
         let (ours, theirs) = try Descriptor.socketPair(SOCK_SEQPACKET)
         var pid: pid_t = 0
         let error = host_spawn_cell(
-            path, runDirectory, "\(sandbox.tier.rank)", sandbox.user.map { "\($0)" } ?? "-", theirs.number, &pid)
+            path, runDirectory, "\(sandbox.tier.rank)", sandbox.user.map { "\($0)" } ?? "-",
+            sandbox.cgroups?.paths ?? "",
+            theirs.number, &pid)
         guard error == 0 else { throw ExecutionError(.cell, "can not start \(path)", errno: error) }
         theirs.close()
         self.pid = pid

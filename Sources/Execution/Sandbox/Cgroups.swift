@@ -5,69 +5,112 @@ import Glibc
 /// else version 1 (Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of Linux).
 @PollThread
 final class Cgroups {
-    /// The directories of one script's group.
+    /// One script's group. It serves one after the other: what the kernel keeps of a group that was removed slows all down.
     @PollThread
     final class Group {
-        private let memory: String
-        private let cpu: String
-        private let pids: String?
-        private let version: Int
+        private let owner: Cgroups
+        fileprivate let places: Places
+        /// What the kernel's counters, which can not be set back, showed when this script's process came.
+        private var kills = 0
+        private var refusals = 0
+        private var userBefore = Duration.zero
+        private var systemBefore = Duration.zero
 
-        fileprivate init(_ places: Places) {
-            memory = places.memory
-            cpu = places.cpu
-            pids = places.pids
-            version = places.version
+        fileprivate init(_ places: Places, _ owner: Cgroups) {
+            self.places = places
+            self.owner = owner
         }
 
         /// Whether it limits the number of its processes.
-        var countsProcesses: Bool { pids != nil }
+        var countsProcesses: Bool { places.pids != nil }
+
+        private var killsNow: Int {
+            let events = places.version == 2 ? "memory.events" : "memory.oom_control"
+            return Cgroups.number("oom_kill", in: "\(places.memory)/\(events)") ?? 0
+        }
+
+        private var refusalsNow: Int { places.pids.flatMap { Cgroups.number("max", in: "\($0)/pids.events") } ?? 0 }
 
         /// The quota that its processes have used up, so that the kernel ended one, or refused another.
         var limitReached: String? {
-            let events = version == 2 ? "memory.events" : "memory.oom_control"
-            if (Cgroups.number("oom_kill", in: "\(memory)/\(events)") ?? 0) > 0 { return "memory_bytes" }
-            if let pids, (Cgroups.number("max", in: "\(pids)/pids.events") ?? 0) > 0 { return "max_processes" }
-            return nil
+            if killsNow > kills { return "memory_bytes" }
+            return refusalsNow > refusals ? "max_processes" : nil
         }
 
         var peakBytes: Int? {
-            Cgroups.number(of: "\(memory)/\(version == 2 ? "memory.peak" : "memory.max_usage_in_bytes")")
+            Cgroups.number(
+                of: "\(places.memory)/\(places.version == 2 ? "memory.peak" : "memory.max_usage_in_bytes")")
         }
 
         /// User and system time; nil where it can not be read.
         var cpuTime: (user: Duration, system: Duration)? {
-            if version == 2 {
-                guard let user = Cgroups.number("user_usec", in: "\(cpu)/cpu.stat"),
-                    let system = Cgroups.number("system_usec", in: "\(cpu)/cpu.stat")
+            guard let (user, system) = cpuTimeNow else { return nil }
+            return (user - userBefore, system - systemBefore)
+        }
+
+        private var cpuTimeNow: (Duration, Duration)? {
+            if places.version == 2 {
+                guard let user = Cgroups.number("user_usec", in: "\(places.cpu)/cpu.stat"),
+                    let system = Cgroups.number("system_usec", in: "\(places.cpu)/cpu.stat")
                 else { return nil }
                 return (.microseconds(user), .microseconds(system))
             }
-            guard let user = Cgroups.number(of: "\(cpu)/cpuacct.usage_user"),
-                let system = Cgroups.number(of: "\(cpu)/cpuacct.usage_sys")
+            guard let user = Cgroups.number(of: "\(places.cpu)/cpuacct.usage_user"),
+                let system = Cgroups.number(of: "\(places.cpu)/cpuacct.usage_sys")
             else { return nil }
             return (.nanoseconds(user), .nanoseconds(system))
         }
 
         /// Sets how much memory its processes may have together, files in memory included, and how many they may be.
         func limit(memory bytes: Int, processes: Int) {
-            if let pids { Cgroups.write("\(processes)", to: "\(pids)/pids.max") }
-            if version == 2 {
-                Cgroups.write("\(bytes)", to: "\(memory)/memory.max")
-                Cgroups.write("0", to: "\(memory)/memory.swap.max")
+            set(memory: "\(bytes)", processes: "\(processes)")
+        }
+
+        private func set(memory bytes: String, processes: String) {
+            if let pids = places.pids { Cgroups.write(processes, to: "\(pids)/pids.max") }
+            if places.version == 2 {
+                Cgroups.write(bytes, to: "\(places.memory)/memory.max")
+                Cgroups.write("0", to: "\(places.memory)/memory.swap.max")
             } else {
-                Cgroups.write("\(bytes)", to: "\(memory)/memory.limit_in_bytes")
-                Cgroups.write("\(bytes)", to: "\(memory)/memory.memsw.limit_in_bytes")
+                // The limit with swap is never below that without: which of them goes first depends on the way.
+                let files = ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"]
+                for file in bytes == "-1" ? files.reversed() : files {
+                    Cgroups.write(bytes, to: "\(places.memory)/\(file)")
+                }
             }
         }
 
-        /// Removes it once its last process has gone.
-        func remove() { remove(left: 100) }
+        /// Takes a process in, and with it all that it will start.
+        fileprivate func take(_ pid: pid_t) -> Bool {
+            for path in places.all where !Cgroups.write("\(pid)", to: "\(path)/cgroup.procs") { return false }
+            return true
+        }
 
-        private func remove(left: Int) {
-            var isLeft = false
-            for path in Set([memory, cpu, pids ?? memory]) where rmdir(path) != 0 && errno == EBUSY { isLeft = true }
-            if isLeft, left > 0 { Poller.shared.after(.milliseconds(20)) { self.remove(left: left - 1) } }
+        /// Lets it go once its last process has gone.
+        func leave() { leave(looks: 100) }
+
+        private func leave(looks: Int) {
+            let isEmpty = places.all.allSatisfy { ProcessFacts.text(of: "\($0)/cgroup.procs")?.isEmpty != false }
+            if isEmpty { return owner.takeBack(self) }
+            if looks > 0 { Poller.shared.after(.milliseconds(10)) { self.leave(looks: looks - 1) } }
+        }
+
+        /// Makes it as new; false where it can not be.
+        fileprivate func renew() -> Bool {
+            // Files of before may still be on their way out, and would be charged to the next.
+            guard places.version == 1, let left = Cgroups.number(of: "\(places.memory)/memory.usage_in_bytes"),
+                left < 1 << 20
+            else { return false }
+            set(memory: "-1", processes: "max")
+            Cgroups.write("0", to: "\(places.memory)/memory.max_usage_in_bytes")
+            guard let (user, system) = cpuTimeNow else { return false }
+            (userBefore, systemBefore) = (user, system)
+            (kills, refusals) = (killsNow, refusalsNow)
+            return true
+        }
+
+        fileprivate func remove() {
+            for path in places.all { rmdir(path) }
         }
     }
 
@@ -97,18 +140,34 @@ final class Cgroups {
         places = found
     }
 
+    /// Empty groups.
+    private var free: [Group] = []
+    private static let mostFree = 64
+
+    /// The directories that hold the groups, with a colon between.
+    var paths: String { places.all.sorted().joined(separator: ":") }
+
     /// A group with the process, and with all that it will start; nil where that fails.
     func makeGroup(_ pid: pid_t) -> Group? {
+        if let group = free.popLast() {
+            if group.take(pid) { return group }
+            group.remove()
+        }
         lastNumber += 1
-        let child = places.child("\(lastNumber)")
-        let group = Group(child)
-        for path in child.all {
-            guard mkdir(path, 0o755) == 0, Self.write("\(pid)", to: "\(path)/cgroup.procs") else {
+        let group = Group(places.child("\(lastNumber)"), self)
+        for path in group.places.all {
+            guard mkdir(path, 0o755) == 0 else {
                 group.remove()
                 return nil
             }
         }
-        return group
+        if group.take(pid) { return group }
+        group.leave()
+        return nil
+    }
+
+    fileprivate func takeBack(_ group: Group) {
+        if free.count < Self.mostFree, group.renew() { free.append(group) } else { group.remove() }
     }
 
     /// Removes what is left; the groups' processes must have ended.

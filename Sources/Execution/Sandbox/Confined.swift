@@ -228,7 +228,7 @@ final class Confined: ScriptProcess {
         channels?.error.readRest()
         channels?.close()
         channels = nil
-        cgroup?.remove()
+        cgroup?.leave()
         cgroup = nil
         if let run { tell(run) }
         run = nil
