@@ -116,8 +116,7 @@ static int show_packages(const char *name) {
 }
 
 static int apply(pid_t child, const struct limits *limits) {
-    // Somebody waits for it from now on. Both have a group of their own; what is not allowed is not needed either.
-    setpriority(PRIO_PROCESS, 0, 0);
+    // Somebody waits for it from now on. What is not allowed is not needed either.
     setpriority(PRIO_PGRP, (id_t)child, 0);
     int error = limit(child, RLIMIT_NPROC, limits->processes);
     if (!error && limits->cpu_seconds) {

@@ -52,13 +52,13 @@ _Noreturn void become(const struct order *order, const struct tier *tier) {
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail("can not bind to", "its parent");
         run(order);
     }
-    // A start takes long and nobody waits for it; its init lets it go first once it has a job, where there is a way back.
-    struct rlimit nice = {};
-    if (getrlimit(RLIMIT_NICE, &nice) == 0 && nice.rlim_cur >= 20) setpriority(PRIO_PROCESS, 0, 10);
     sandbox_enter(tier->tier, order->fds[3], false);
     pid_t script = fork();
     if (script < 0) fail("can not fork", "the script's process");
     if (script > 0) sandbox_watch(script);
+    // A start takes long and nobody waits for it; its init lets it come forward once it has a job, where there is a way back.
+    struct rlimit nice = {};
+    if (getrlimit(RLIMIT_NICE, &nice) == 0 && nice.rlim_cur >= 20) setpriority(PRIO_PROCESS, 0, 5);
     sandbox_confine(order->fds[0], order->fds[1], order->fds[2]);
     if (order->kind == PROBE) _exit(0);
     run(order);

@@ -45,7 +45,7 @@ final class Trial {
             let warden = Warden(control.ours, cell.sandbox) { [pid = cell.pid] in pid }
             warden.onEvent = { event in
                 switch event {
-                case .greeted: return
+                case .greeted: return warden.admit()
                 case .ended(let exit): trial.exit = exit
                 case .forged, .gone: break
                 }

@@ -1,4 +1,5 @@
 import Core
+import Dispatch
 import Glibc
 
 /// Control groups: the memory, the CPU time and the number of a script's processes together. Version 2 where the controllers are there,
@@ -80,12 +81,6 @@ final class Cgroups {
             }
         }
 
-        /// Takes a process in, and with it all that it will start.
-        fileprivate func take(_ pid: pid_t) -> Bool {
-            for path in places.all where !Cgroups.write("\(pid)", to: "\(path)/cgroup.procs") { return false }
-            return true
-        }
-
         /// Lets it go once its last process has gone.
         func leave() { leave(looks: 100) }
 
@@ -110,13 +105,15 @@ final class Cgroups {
         }
 
         fileprivate func remove() {
-            for path in places.all { rmdir(path) }
+            Cgroups.queue.async { [places] in
+                for path in places.all { rmdir(path) }
+            }
         }
     }
 
     /// The directories of a group in each hierarchy, which are one in version 2. The number of processes can be limited
     /// otherwise, so that a machine without that controller is no worse.
-    fileprivate struct Places {
+    fileprivate struct Places: Sendable {
         var memory: String
         var cpu: String
         var pids: String?
@@ -147,23 +144,27 @@ final class Cgroups {
     /// The directories that hold the groups, with a colon between.
     var paths: String { places.all.sorted().joined(separator: ":") }
 
+    /// Making and removing groups and moving processes holds up whoever does it, for as long as all cores need to notice:
+    /// 5 to 15 ms here.
+    private nonisolated static let queue = DispatchQueue(label: "scriptorium.groups")
+
     /// A group with the process, and with all that it will start; nil where that fails.
-    func makeGroup(_ pid: pid_t) -> Group? {
-        if let group = free.popLast() {
-            if group.take(pid) { return group }
-            group.remove()
-        }
+    func makeGroup(_ pid: pid_t) async -> Group? {
+        let used = free.popLast()
         lastNumber += 1
-        let group = Group(places.child("\(lastNumber)"), self)
-        for path in group.places.all {
-            guard mkdir(path, 0o755) == 0 else {
-                group.remove()
-                return nil
+        let group = used ?? Group(places.child("\(lastNumber)"), self)
+        let isMade = await withCheckedContinuation { continuation in
+            Self.queue.async { [places = group.places, isNew = used == nil] in
+                let isThere = !isNew || places.all.allSatisfy { mkdir($0, 0o755) == 0 }
+                continuation.resume(
+                    returning: isThere && places.all.allSatisfy { Self.write("\(pid)", to: "\($0)/cgroup.procs") })
             }
         }
-        if group.take(pid) { return group }
-        group.leave()
-        return nil
+        guard isMade else {
+            group.leave()
+            return nil
+        }
+        return group
     }
 
     fileprivate func takeBack(_ group: Group) {
@@ -172,17 +173,18 @@ final class Cgroups {
 
     /// Removes what is left; the groups' processes must have ended.
     func close() async {
-        for _ in 0..<100 {
-            if removeAll() { return }
-            // The kernel takes its time for the last of them.
-            await withCheckedContinuation { continuation in
-                _ = Poller.shared.after(.milliseconds(20)) { continuation.resume() }
+        free = []
+        await withCheckedContinuation { continuation in
+            DispatchQueue(label: "scriptorium.groups.end").async { [places] in
+                // The kernel takes its time for the last of them.
+                for _ in 0..<100 where !Self.removeAll(places) { usleep(20_000) }
+                continuation.resume()
             }
         }
     }
 
     /// Whether nothing is left.
-    private func removeAll() -> Bool {
+    private nonisolated static func removeAll(_ places: Places) -> Bool {
         var isDone = true
         for path in places.all {
             for number in ProcessFacts.names(in: path) where Int(number) != nil { rmdir("\(path)/\(number)") }
@@ -259,7 +261,7 @@ final class Cgroups {
     }
 
     @discardableResult
-    private static func write(_ text: String, to path: String) -> Bool {
+    private nonisolated static func write(_ text: String, to path: String) -> Bool {
         let file = Descriptor(open(path, O_WRONLY | O_CLOEXEC))
         return file.isOpen && Glibc.write(file.number, text, text.utf8.count) == text.utf8.count
     }

@@ -204,7 +204,14 @@ final class Confined: ScriptProcess {
         switch event {
         case .greeted(let pid):
             owedSince = nil
-            cgroup = sandbox.cgroups?.makeGroup(pid)
+            guard let cgroups = sandbox.cgroups else { return warden.admit() }
+            // The init waits for it, and this process for the init.
+            Task { @PollThread in
+                let group = await cgroups.makeGroup(pid)
+                guard state != .ended else { return group?.leave() ?? () }
+                cgroup = group
+                warden.admit()
+            }
         case .forged:
             isForged = true
             end { $0.lose("its process was not one of ours") }

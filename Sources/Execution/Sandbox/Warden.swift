@@ -10,7 +10,7 @@ import Glibc
 @PollThread
 final class Warden {
     enum Event {
-        /// The place is being made; this is the init's own process.
+        /// It waits for ``admit()``; this is the init's own process.
         case greeted(pid_t)
         /// It said what can not be true. It is left alone: it may be anybody.
         case forged
@@ -50,6 +50,14 @@ final class Warden {
         // The init's end shows here, too: nobody else has the other side.
         socket = PacketSocket(
             descriptor, onPacket: { [weak self] in self?.receive($0, $1) }, onEnd: { [weak self] in self?.end(.gone) })
+    }
+
+    /// Lets it make the place and begin the script's process, which belongs to whatever the init belongs to by now.
+    func admit() {
+        var go = Packet("G")
+        go.append(sandbox.nextUser())
+        go.append(UInt64(64 << 20))
+        socket?.send(go.bytes)
     }
 
     /// Sets what the script may use.
@@ -112,12 +120,7 @@ final class Warden {
             }
             self.pid = pid
             self.pidfd = pidfd
-            // What it is charged for begins before the script's process does.
             onEvent(.greeted(pid))
-            var go = Packet("G")
-            go.append(sandbox.nextUser())
-            go.append(UInt64(64 << 20))
-            socket?.send(go.bytes)
         case UInt8(ascii: "L"):
             limited?.resume(returning: packet.take(UInt32.self) == 0)
             limited = nil
