@@ -67,7 +67,7 @@ import Testing
         _ = await task.value
     }
 
-    @Test(.enabled(if: geteuid() == 0), arguments: ScriptLanguage.everyday)
+    @Test(.enabled(if: geteuid() == 0, "who is not root runs no script as root"), arguments: ScriptLanguage.everyday)
     func `A script does not run as root`(_ language: ScriptLanguage) async throws {
         let endless = Sources(
             nodejs: "console.log('here'); while (true);", php: "echo \"here\\n\"; while (true);",

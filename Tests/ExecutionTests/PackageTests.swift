@@ -45,6 +45,11 @@ import Testing
                         await run("secret", tenant).returned?.string
                             == (tenant == "acme" && tier > .c ? "secret \(language)" : nil))
                 }
+                // What the operator adds while processes wait is seen by the next script.
+                let file = source.file.replacing("NAME", with: "later")
+                try Data(source.text("later \(language)").utf8).write(
+                    to: URL(filePath: "\(folder)/\(language.rawValue)/shared/\(file)"))
+                #expect(await run("later", nil).returned?.string == "later \(language)")
             }
         }
     }

@@ -1,7 +1,7 @@
 import Core
 import Database
+import Dispatch
 import JobQueue
-import Synchronization
 import TestSupport
 import Testing
 
@@ -208,9 +208,9 @@ import Testing
             let claim = Statement(
                 "test_claim_three", "select id from claim_3($1::bigint, 3, '{3}'::smallint[], 3::smallint)")
             let (held, hold) = AsyncStream.makeStream(of: [JobID].self)
-            let isOver = Atomic(false)
+            let isOver = DispatchSemaphore(value: 0)
             async let other: ([JobID], [JobID]) = {
-                defer { isOver.store(true, ordering: .releasing) }
+                defer { isOver.signal() }
                 for await first in held {
                     let second = try await test.queue.claim(two, want: 3).map(\.id)
                     return (first, second)
@@ -221,9 +221,7 @@ import Testing
             try await test.database.system.transaction { sql in
                 hold.yield(try sql.query(claim, one.rawValue).map { try $0.decode(JobID.self) })
                 hold.finish()
-                while !isOver.load(ordering: .acquiring) {
-                    _ = try sql.query(Statement("test_hold", "select pg_sleep(0.005)"))
-                }
+                #expect(isOver.wait(timeout: .now() + 30) == .success)
             }
             let (first, second) = try await other
             #expect(first.count == 3)

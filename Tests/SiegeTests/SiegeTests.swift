@@ -9,7 +9,9 @@ import Testing
 /// After each of them a plain script of the same tenant and those of others run at once, and no interpreter was started
 /// anew; in the end nothing is left.
 @Suite(.serialized) struct SiegeTests {
-    @Test(.enabled(if: geteuid() == 0), arguments: [SandboxTier.a, .b, .c])
+    @Test(
+        .enabled(if: geteuid() == 0, "tier A needs root, and the tables say how B and C end with its control groups"),
+        arguments: [SandboxTier.a, .b, .c])
     func `No script harms anybody but itself`(_ tier: SandboxTier) async throws {
         let tables = try [ScriptLanguage.python3, .php, .nodejs].map { try AttackTable($0) }
         try await Siege.lay(on: tier) { siege in

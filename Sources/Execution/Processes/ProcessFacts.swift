@@ -6,8 +6,6 @@ struct ProcessFacts {
     var parent: pid_t
     /// The real user.
     var uid: UInt32
-    /// Whether a signal or a tracer has stopped it.
-    var isStopped: Bool
     private let text: String
 
     /// What it holds of memory that is not a file's, in bytes.
@@ -18,6 +16,15 @@ struct ProcessFacts {
     /// The process that a pidfd stands for, as this program numbers it; nil where it has ended.
     static func number(of pidfd: Descriptor) -> pid_t? {
         text(of: "/proc/self/fdinfo/\(pidfd.number)").flatMap { field("Pid", in: $0) }.flatMap { pid_t($0) }
+    }
+
+    /// Whether a signal or a tracer has stopped a process.
+    static func isStopped(_ pid: pid_t) -> Bool {
+        guard let text = text(of: "/proc/\(pid)/stat", most: 256), let name = text.lastIndex(of: ")") else {
+            return false
+        }
+        let state = text[name...].dropFirst(2).first
+        return state == "T" || state == "t"
     }
 
     /// What a process has in memory; nil where it is gone.
@@ -31,13 +38,11 @@ struct ProcessFacts {
         // What is wanted stands in the first lines.
         guard let text = Self.text(of: "/proc/\(pid)/status"),
             let parent = Self.field("PPid", in: text).flatMap({ pid_t($0) }),
-            let uid = Self.field("Uid", in: text)?.split(separator: "\t").first.flatMap({ UInt32($0) }),
-            let state = Self.field("State", in: text)
+            let uid = Self.field("Uid", in: text)?.split(separator: "\t").first.flatMap({ UInt32($0) })
         else { return nil }
         self.text = text
         self.parent = parent
         self.uid = uid
-        isStopped = state.first == "T" || state.first == "t"
     }
 
     /// Lets a process's peak begin anew. Where the system refuses, it is that of all its life.

@@ -170,7 +170,7 @@ final class Zygote {
         let waited = Duration.nanoseconds(Int64(PollExecutor.now - since))
         if waited > Self.longPatience {
             condemn("it did not answer within \(Self.longPatience.inSeconds)")
-        } else if waited > Self.patience, pid.flatMap(ProcessFacts.init(of:))?.isStopped == true {
+        } else if waited > Self.patience, pid.map(ProcessFacts.isStopped) == true {
             condemn("somebody had stopped it")
         }
     }

@@ -31,6 +31,8 @@ final class Confined: ScriptProcess {
     private var run: Run?
     private var cgroup: Cgroups.Group?
     private var meter: Meter?
+    /// The script's process; nil before it is ready.
+    private var script: pid_t?
     private var jobs = 0
     /// Whether it was told to end.
     private var isDoomed = false
@@ -112,7 +114,7 @@ final class Confined: ScriptProcess {
     /// Whether a signal has stopped it: its place is wanted.
     private var isStopped: Bool {
         guard let pid = warden.pid else { return false }
-        return (ProcessTree.children(of: pid) + [pid]).contains { ProcessFacts(of: $0)?.isStopped == true }
+        return ((script.map { [$0] } ?? ProcessTree.children(of: pid)) + [pid]).contains(where: ProcessFacts.isStopped)
     }
 
     /// Ends it where it does not get ready, or where somebody has stopped it on the way.
@@ -154,8 +156,7 @@ final class Confined: ScriptProcess {
     func release(_ channels: ScriptChannels) -> Exit? {
         guard state == .running, !isDoomed, let pool, let key = run?.reuse, jobs < pool.rules.mostJobs,
             channels.frames.unsentBytes == 0, !channels.output.hasEnded, !channels.error.hasEnded,
-            let initial = warden.pid, let pid = ProcessTree.children(of: initial).first,
-            let facts = ProcessFacts(of: pid), facts.memoryBytes <= key.memoryBytes / 2, let meter
+            let pid = script, let facts = ProcessFacts(of: pid), facts.memoryBytes <= key.memoryBytes / 2, let meter
         else {
             kill()
             return nil
@@ -194,6 +195,7 @@ final class Confined: ScriptProcess {
     private func receive(_ input: FrameSocket.Input) {
         if case .frame(let frame) = input, frame.type == .ready, state == .starting {
             state = .ready
+            script = warden.pid.flatMap { ProcessTree.children(of: $0).first }
             bell.ring()
         } else if state != .running {
             kill()
