@@ -43,6 +43,11 @@ final class Cgroups {
                 of: "\(places.memory)/\(places.version == 2 ? "memory.peak" : "memory.max_usage_in_bytes")")
         }
 
+        /// Lets the peak begin anew. Where the kernel can not, it is that of the group's whole life.
+        func forgetPeak() {
+            if places.version == 1 { Cgroups.write("0", to: "\(places.memory)/memory.max_usage_in_bytes") }
+        }
+
         /// User and system time; nil where it can not be read.
         var cpuTime: (user: Duration, system: Duration)? {
             guard let (user, system) = cpuTimeNow else { return nil }
@@ -97,7 +102,7 @@ final class Cgroups {
                 left < 1 << 20
             else { return false }
             set(memory: "-1", processes: "max")
-            Cgroups.write("0", to: "\(places.memory)/memory.max_usage_in_bytes")
+            forgetPeak()
             guard let (user, system) = cpuTimeNow else { return false }
             (userBefore, systemBefore) = (user, system)
             (kills, refusals) = (killsNow, refusalsNow)

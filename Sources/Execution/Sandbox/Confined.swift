@@ -156,7 +156,8 @@ final class Confined: ScriptProcess {
     func release(_ channels: ScriptChannels) -> Exit? {
         guard state == .running, !isDoomed, let pool, let key = run?.reuse, jobs < pool.rules.mostJobs,
             channels.frames.unsentBytes == 0, !channels.output.hasEnded, !channels.error.hasEnded,
-            let pid = script, let facts = ProcessFacts(of: pid), facts.memoryBytes <= key.memoryBytes / 2, let meter
+            let pid = script, let facts = ProcessFacts(of: pid), facts.memoryBytes <= key.memoryBytes / 2, let meter,
+            cgroup?.limitReached == nil
         else {
             kill()
             return nil
@@ -168,6 +169,7 @@ final class Confined: ScriptProcess {
         run = nil
         self.channels = channels
         ProcessFacts.forgetPeak(of: pid)
+        cgroup?.forgetPeak()
         channels.frames.accept(resultLimit: 0)
         channels.frames.onInput = { [weak self] in self?.receive($0) }
         channels.frames.onSent = {}

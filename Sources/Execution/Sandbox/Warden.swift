@@ -41,6 +41,8 @@ final class Warden {
     private var socket: PacketSocket?
     private var pidfd: Descriptor?
     private var limited: CheckedContinuation<Bool, Never>?
+    /// How long an init may take for that: no script has begun, so nothing else would end the wait.
+    private static let limitTime = Duration.seconds(5)
     private var killing: Poller.Timer?
     private var isOver = false
 
@@ -70,10 +72,17 @@ final class Warden {
         packet.append(UInt64(clamping: limits.dataBytes))
         packet.append(UInt64(clamping: limits.temporaryBytes))
         packet.append(limits.packages, size: 64)
+        let timer = Poller.shared.after(Self.limitTime) { [weak self] in self?.finishLimiting(false) }
+        defer { Poller.shared.cancel(timer) }
         return await withCheckedContinuation { continuation in
             limited = continuation
             socket.send(packet.bytes)
         }
+    }
+
+    private func finishLimiting(_ isDone: Bool) {
+        limited?.resume(returning: isDone)
+        limited = nil
     }
 
     /// How long an init has for ending its processes and saying what they used.
@@ -103,8 +112,7 @@ final class Warden {
         socket?.close()
         socket = nil
         pidfd = nil
-        limited?.resume(returning: false)
-        limited = nil
+        finishLimiting(false)
         let tell = onEvent
         onEvent = { _ in }
         tell(event)
@@ -122,8 +130,7 @@ final class Warden {
             self.pidfd = pidfd
             onEvent(.greeted(pid))
         case UInt8(ascii: "L"):
-            limited?.resume(returning: packet.take(UInt32.self) == 0)
-            limited = nil
+            finishLimiting(packet.take(UInt32.self) == 0)
         case UInt8(ascii: "X"):
             guard pid != nil, let status: UInt32 = packet.take(), let isFull: UInt32 = packet.take(),
                 let user: UInt64 = packet.take(), let system: UInt64 = packet.take(), let peak: UInt64 = packet.take()
