@@ -88,16 +88,24 @@ pid_t sandbox_fork(enum sandbox_tier tier, uint32_t user) {
     return child;
 }
 
-int sandbox_before_fork(enum sandbox_tier tier) {
-    if (tier < SANDBOX_B) return 0;
-    return unshare(CLONE_NEWPID) == 0 ? 0 : errno;
+/// Lets the calling process's children be in its own process namespace again.
+static void return_home(void) {
+    int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (self < 0 || setns(self, CLONE_NEWPID) != 0) sandbox_fail("can not return to its own namespace", NULL);
+    close(self);
 }
 
-int sandbox_after_fork(enum sandbox_tier tier) {
-    if (tier < SANDBOX_B) return 0;
-    int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    if (self < 0) return errno;
-    int error = setns(self, CLONE_NEWPID) == 0 ? 0 : errno;
-    close(self);
-    return error;
+pid_t sandbox_fork_script(enum sandbox_tier tier, int control) {
+    if (tier >= SANDBOX_B && unshare(CLONE_NEWPID) != 0) return -errno;
+    pid_t init = fork();
+    int error = errno;
+    if (init == 0) {
+        sandbox_enter(tier, control, true);
+        pid_t script = fork();
+        if (script < 0) sandbox_fail("can not fork the script's process", NULL);
+        if (script == 0) return 0;
+        sandbox_watch(script);
+    }
+    if (tier >= SANDBOX_B) return_home();
+    return init < 0 ? -error : init;
 }

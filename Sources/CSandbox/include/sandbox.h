@@ -56,11 +56,10 @@ void sandbox_become_zygote(enum sandbox_tier tier);
 
 // --- In a zygote: `cell` has settled it ------------------------------------------------------------------------------
 
-/// Before a fork: its child will be the first process of a namespace. Returns 0, or an error number.
-int sandbox_before_fork(enum sandbox_tier tier);
-
-/// After it, in the zygote. Returns 0, or an error number.
-int sandbox_after_fork(enum sandbox_tier tier);
+/// Forks an init, and from it a script's process. Returns the init's number in the zygote, an error number below 0 there
+/// where it could not, and 0 in the script's process, which must confine itself next. No line of the interpreter runs in
+/// the init, which therefore shares nearly all of its memory with the zygote.
+pid_t sandbox_fork_script(enum sandbox_tier tier, int control);
 
 // --- In both ---------------------------------------------------------------------------------------------------------
 

@@ -116,20 +116,6 @@ namespace Harness {
         serve(FRAMES);
     }
 
-    /** The life of an init, which never returns; nothing of a tenant comes near it. */
-    function initial(int $tier, array $fds): never
-    {
-        C::$sandbox->sandbox_enter($tier, $fds[3], true);
-        $pid = @pcntl_fork();
-        if ($pid === 0) {
-            child($fds);
-        }
-        if ($pid > 0) {
-            C::$sandbox->sandbox_watch($pid);
-        }
-        C::$lib->_exit(70);
-    }
-
     /** The life of a script's process, which never returns. */
     function child(array $fds): never
     {

@@ -74,10 +74,7 @@ namespace Harness {
                 void _exit(int status);
             ');
             self::$sandbox = FFI::cdef('
-                int sandbox_before_fork(int tier);
-                int sandbox_after_fork(int tier);
-                void sandbox_enter(int tier, int control, bool is_fork);
-                void sandbox_watch(int child);
+                int sandbox_fork_script(int tier, int control);
                 void sandbox_confine(int frames, int output, int error);
             ', $_SERVER['argv'][1]);
         }

@@ -67,22 +67,14 @@ namespace Harness {
     /** Forks an init, and returns in the zygote. */
     function forkOne(int $tier, int $number, array $fds, array &$children): void
     {
-        $pid = -1;
-        $error = C::$sandbox->sandbox_before_fork($tier);
-        if ($error === 0) {
-            $pid = @pcntl_fork();
-            if ($pid === 0) {
-                initial($tier, $fds);
-            }
-            $error = $pid < 0 ? pcntl_get_last_error() : 0;
+        $pid = C::$sandbox->sandbox_fork_script($tier, $fds[3]);
+        if ($pid === 0) {
+            child($fds);
         }
         if ($pid > 0) {
             $children[$pid] = true;
         } else {
-            tell(['fork' => $number, 'error' => 'fork: ' . pcntl_strerror($error)]);
-        }
-        if (C::$sandbox->sandbox_after_fork($tier) !== 0) {
-            throw new \RuntimeException('the zygote can not return to its own namespace');
+            tell(['fork' => $number, 'error' => 'fork: ' . pcntl_strerror(-$pid)]);
         }
         foreach ($fds as $fd) {
             C::$lib->close($fd);

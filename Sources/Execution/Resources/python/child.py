@@ -16,38 +16,40 @@ class Sandbox(object):
         # Before those of the system, behind what is Python's own.
         place = next((index for index, name in enumerate(sys.path) if "-packages" in name), len(sys.path))
         sys.path[place:place] = [folder for folder in folders.split(":") if folder]
-        self.library = ctypes.CDLL(path, use_errno=True)
+        self.library = ctypes.PyDLL(path)  # one that keeps the interpreter's lock while it forks
         self.tier = int(tier)
 
-    def before_fork(self):
-        self.checked(self.library.sandbox_before_fork(self.tier))
-
-    def after_fork(self):
-        self.checked(self.library.sandbox_after_fork(self.tier))
-
-    def checked(self, error):
-        if error:
-            raise OSError(error, os.strerror(error))
-
-
-def initial(sandbox, fds):
-    """The life of an init: it never returns, and nothing of a tenant comes near it."""
-    status = 70
-    try:
-        signal.set_wakeup_fd(-1)
-        sandbox.library.sandbox_enter(sandbox.tier, fds[3], True)
-        pid = os.fork()
+    def fork(self, fds):
+        """What `os.fork` does, but with an init between the two, in which no line of Python runs."""
+        before_fork()
+        pid = self.library.sandbox_fork_script(self.tier, fds[3])
         if pid == 0:
-            child(sandbox, fds)
-        sandbox.library.sandbox_watch(pid)
-    finally:
-        _exit(status)
+            after_fork_in_child()
+            child(self, fds)
+        after_fork_in_parent()
+        if pid < 0:
+            raise OSError(-pid, os.strerror(-pid))
+        return pid
+
+
+def hook(*names):
+    """A function of the interpreter's own; Python 2 has one of them only, and by another name."""
+    found = next((getattr(ctypes.pythonapi, name) for name in names if hasattr(ctypes.pythonapi, name)), None)
+    if found:
+        found.restype = None
+    return found or (lambda: None)
+
+
+before_fork = hook("PyOS_BeforeFork")
+after_fork_in_parent = hook("PyOS_AfterFork_Parent")
+after_fork_in_child = hook("PyOS_AfterFork_Child", "PyOS_AfterFork")
 
 
 def child(sandbox, fds):
     """The life of a script's process, which ends in `_exit`."""
     status = 70
     try:
+        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         # From here on it reaches nothing but its own, whatever the script does.

@@ -48,14 +48,9 @@ def main():
         if not message:
             return False
         try:
-            sandbox.before_fork()
-            pid = os.fork()
-            if pid == 0:
-                initial(sandbox, fds)
-            children.add(pid)
+            children.add(sandbox.fork(fds))
         except OSError as error:
             tell(fork=json_object(message)["fork"], error="fork: %s" % error.strerror)
-        sandbox.after_fork()
         for fd in fds:
             os.close(fd)
         return True
