@@ -1,7 +1,6 @@
 // A poller in small numbers: the flags and the packed union of epoll are not to be had in Swift.
 #include "polling.h"
 
-#include <errno.h>
 #include <stddef.h>
 
 enum { CHUNK = 64 };
@@ -10,13 +9,20 @@ int host_poller(void) {
     return epoll_create1(EPOLL_CLOEXEC);
 }
 
-int host_watch(int poller, int fd, uint64_t token, uint32_t what) {
+static int control(int operation, int poller, int fd, uint64_t token, uint32_t what) {
     struct epoll_event event = {
         .events = (what & HOST_READABLE ? EPOLLIN | EPOLLRDHUP : 0) | (what & HOST_WRITABLE ? EPOLLOUT : 0),
         .data.u64 = token,
     };
-    if (epoll_ctl(poller, EPOLL_CTL_MOD, fd, &event) == 0) return 0;
-    return errno == ENOENT ? epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) : -1;
+    return epoll_ctl(poller, operation, fd, &event);
+}
+
+int host_watch(int poller, int fd, uint64_t token, uint32_t what) {
+    return control(EPOLL_CTL_ADD, poller, fd, token, what);
+}
+
+int host_change_watch(int poller, int fd, uint64_t token, uint32_t what) {
+    return control(EPOLL_CTL_MOD, poller, fd, token, what);
 }
 
 void host_unwatch(int poller, int fd) {

@@ -21,9 +21,11 @@ struct host_event {
 /// A new poller; -1 with errno.
 int host_poller(void);
 
-/// Watches `fd` for `what` (0 stops the watching for all but a hang-up), replacing an earlier wish for it.
-/// Returns 0, or -1 with errno.
+/// Watches `fd` for `what`; 0 is for nothing but a hang-up. Returns 0, or -1 with errno.
 int host_watch(int poller, int fd, uint64_t token, uint32_t what);
+
+/// Watches `fd`, which is watched, for something else. Returns 0, or -1 with errno.
+int host_change_watch(int poller, int fd, uint64_t token, uint32_t what);
 
 /// Watches `fd` no more.
 void host_unwatch(int poller, int fd);

@@ -29,7 +29,12 @@ final class Poller {
     /// Room for reading, shared by all, since a read is used before the next one.
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
 
-    private var handlers: [UInt64: @PollThread (Readiness) -> Void] = [:]
+    private struct Watcher {
+        var wanted: Readiness
+        var handler: @PollThread (Readiness) -> Void
+    }
+
+    private var watchers: [UInt64: Watcher] = [:]
     private var timers: [(timer: Timer, action: @PollThread () -> Void)] = []
     private var lastID: UInt64 = 0
 
@@ -41,20 +46,21 @@ final class Poller {
     ) -> Watch {
         lastID += 1
         let watch = Watch(token: lastID, number: descriptor.number)
-        handlers[watch.token] = handler
+        watchers[watch.token] = Watcher(wanted: wanted, handler: handler)
         _ = host_watch(PollExecutor.shared.poller, watch.number, watch.token, wanted.rawValue)
         return watch
     }
 
     /// Watches for something else from now on.
     func change(_ watch: Watch, to wanted: Readiness) {
-        guard handlers[watch.token] != nil else { return }
-        _ = host_watch(PollExecutor.shared.poller, watch.number, watch.token, wanted.rawValue)
+        guard let watcher = watchers[watch.token], watcher.wanted != wanted else { return }
+        watchers[watch.token]?.wanted = wanted
+        _ = host_change_watch(PollExecutor.shared.poller, watch.number, watch.token, wanted.rawValue)
     }
 
     /// To be called before the descriptor is closed.
     func end(_ watch: Watch) {
-        guard handlers.removeValue(forKey: watch.token) != nil else { return }
+        guard watchers.removeValue(forKey: watch.token) != nil else { return }
         host_unwatch(PollExecutor.shared.poller, watch.number)
     }
 
@@ -81,7 +87,7 @@ final class Poller {
         for event in events {
             var what = Readiness(rawValue: event.what).intersection([.readable, .writable])
             if event.what & HOST_HUNG_UP != 0 { what.formUnion([.readable, .writable]) }
-            handlers[event.token]?(what)
+            watchers[event.token]?.handler(what)
         }
         let now = PollExecutor.now
         while let first = timers.first, first.timer.deadline <= now {

@@ -27,8 +27,10 @@ final class ParkedPool: ProcessPool {
         }
         guard let index = parked.firstIndex(where: { $0.state == .ready }) else { return .noneFree }
         let process = parked.remove(at: index)
+        let hasStarted = await process.start(run, keptIn: reuse)
+        // Not before: somebody waits for this one, and for its successor nobody yet.
         bell.ring()
-        return await process.start(run, keptIn: reuse) ? .done : .processLost
+        return hasStarted ? .done : .processLost
     }
 
     func warmUp(within time: Duration) async -> String? {

@@ -26,8 +26,10 @@ final class ZygotePool: ProcessPool {
     func start(_ run: Run) async -> Placement {
         while let index = spares.firstIndex(where: { $0.state == .ready }) {
             let spare = spares.remove(at: index)
+            let hasStarted = await spare.start(run)
+            // Not before: somebody waits for this one, and for its successor nobody yet.
             replenish()
-            if await spare.start(run) { return .done }
+            if hasStarted { return .done }
         }
         replenish()
         // Whoever waits gets one of their own, and does not wait for the next that somebody else leaves.
