@@ -39,6 +39,9 @@ static const char m0010[] = {
 static const char m0011[] = {
 #embed "../../migrations/0011_usage.sql"
     EMBED_END};
+static const char m0012[] = {
+#embed "../../migrations/0012_lanes.sql"
+    EMBED_END};
 
 static const struct host_migration all[] = {
     {"0001_roles.sql", m0001},
@@ -52,6 +55,7 @@ static const struct host_migration all[] = {
     {"0009_child_jobs.sql", m0009},
     {"0010_tiers.sql", m0010},
     {"0011_usage.sql", m0011},
+    {"0012_lanes.sql", m0012},
 };
 
 struct host_migration host_migration_at(size_t index) {

@@ -20,15 +20,17 @@ public struct ClaimedJob: Sendable {
     public let ingress: Int64
     /// A sealed ``JobPayload``.
     public let payload: [UInt8]
+    /// Whether a cap of its service counts it.
+    public let isCapped: Bool
 
     init(_ row: Row) throws {
         let (
             id, createdAt, tenant, isAsynchronous, attempt, maxAttempts, service, serviceID, version, wall, ingress,
-            retryOnError, payload
+            retryOnError, payload, isCapped
         ) =
             try row.decode(
                 JobID.self, Timestamp.self, Int64.self, Bool.self, Int16.self, Int16.self, String.self, Int64.self,
-                Int32.self, Int32.self, Int64.self, Bool.self, [UInt8].self)
+                Int32.self, Int32.self, Int64.self, Bool.self, [UInt8].self, Bool.self)
         self.id = id
         self.createdAt = createdAt
         self.tenant = TenantID(rawValue: tenant)
@@ -42,5 +44,6 @@ public struct ClaimedJob: Sendable {
         self.wall = .milliseconds(Int64(wall))
         self.ingress = ingress
         self.payload = payload
+        self.isCapped = isCapped
     }
 }

@@ -11,6 +11,8 @@ public struct FinishedAttempt: Sendable {
     public var outcome: [UInt8]?
     /// What its scripts have called, those that they called included.
     public var children: [FinishedChild]
+    /// Whether its tenant has a daily budget of processor time, which this one's counts against.
+    public var countsAgainstBudget = false
 
     public init(
         job: ClaimedJob, worker: WorkerID, status: JobStatus, usage: AttemptUsage, outcome: [UInt8]?,

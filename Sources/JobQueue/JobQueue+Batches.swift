@@ -18,15 +18,22 @@ extension JobQueue {
                     SQLArray(jobs.map(\.runAt)), SQLArray(jobs.map(\.delayMilliseconds)),
                     SQLArray(jobs.map(\.startWithin.milliseconds)), SQLArray(jobs.map(\.retryOf)),
                     SQLArray(jobs.map(\.idempotency?.caller)), SQLArray(jobs.map(\.idempotency?.key)),
-                    SQLArray(jobs.map(\.idempotency?.fingerprint)), isRepeat,
+                    SQLArray(jobs.map(\.idempotency?.fingerprint)),
+                    SQLArray(jobs.map { Int16(clamping: $0.priority) }), SQLArray(jobs.map(\.bounds.maxQueued)),
+                    SQLArray(jobs.map(\.bounds.jobsPerDay)),
+                    SQLArray(jobs.map { $0.bounds.cpuSecondsPerDay.map { Int64($0 * 1_000_000) } }), isRepeat,
                 ])
         }
         var repeated: [JobID: (JobID, [UInt8])] = [:]
+        var refused: [JobID: (Int16, Int64)] = [:]
         for row in rows {
-            let (id, existing, fingerprint) = try row.decode(JobID.self, JobID.self, [UInt8].self)
-            repeated[id] = (existing, fingerprint)
+            let (id, existing, fingerprint, bound, inUse) = try row.decode(
+                JobID.self, JobID?.self, [UInt8]?.self, Int16?.self, Int64?.self)
+            if let existing, let fingerprint { repeated[id] = (existing, fingerprint) }
+            if let bound, let inUse { refused[id] = (bound, inUse) }
         }
         return jobs.map { job in
+            if let (bound, inUse) = refused[job.id] { return .refused(job.bounds.refusal(bound, inUse)) }
             guard let (existing, fingerprint) = repeated[job.id] else { return .accepted }
             return .repeated(of: existing, sameRequest: fingerprint == job.idempotency?.fingerprint)
         }
@@ -34,9 +41,9 @@ extension JobQueue {
 
     /// Ends a batch of attempts; tells for each whether it was accepted, and wakes who waits for those.
     static func finish(
-        _ attempts: [FinishedAttempt], _ database: Database, _ notifier: QueueNotifier
+        _ attempts: [FinishedAttempt], _ database: Database, _ notifier: QueueNotifier, _ ended: EndedRuns
     ) async throws -> [Bool] {
-        var accepted: Set<JobID> = []
+        var accepted: [JobID: Int64] = [:]
         // A process has one epoch at a time, two only around a fence.
         for (worker, batch) in Dictionary(grouping: attempts, by: \.worker) {
             // Most have no children, and so the shorter statement.
@@ -46,24 +53,29 @@ extension JobQueue {
                 return try await database.system.execute(
                     hasChildren ? SystemStatements.finishFamily : SystemStatements.finish, values)
             }
-            for row in rows { accepted.insert(try row.decode(JobID.self)) }
+            for row in rows {
+                let (id, generation) = try row.decode(JobID.self, Int64.self)
+                accepted[id] = generation
+            }
         }
         for attempt in attempts {
-            guard accepted.contains(attempt.job.id) else {
+            guard let generation = accepted[attempt.job.id] else {
                 QueueMetrics.resultRefused()
                 continue
             }
+            ended.add(attempt.job, generation: generation)
             QueueMetrics.ended(attempt.status)
             notifier.done(attempt.job.id, ingress: attempt.job.ingress)
         }
-        return attempts.map { accepted.contains($0.job.id) }
+        return attempts.map { accepted[$0.job.id] != nil }
     }
 
     private static func finishing(
         _ batch: [FinishedAttempt], of worker: WorkerID, _ isRepeat: Bool
     ) -> [any PostgresEncodable] {
         [
-            worker.rawValue, SQLArray(batch.map(\.job.id)), SQLArray(batch.map { Int16($0.job.attempt) }),
+            SQLArray(batch.map { $0.countsAgainstBudget ? $0.job.tenant.rawValue : nil }), worker.rawValue,
+            SQLArray(batch.map(\.job.id)), SQLArray(batch.map { Int16($0.job.attempt) }),
             SQLArray(batch.map { StoredResult.number($0.status) }), SQLArray(batch.map(\.outcome)),
             SQLArray(batch.map(\.job.createdAt)),
         ] + AttemptUsage.columns(batch.map(\.usage)) + [isRepeat]
@@ -104,6 +116,19 @@ extension JobQueue {
             {
                 tries += 1
             }
+        }
+    }
+}
+
+extension QueueBounds {
+    /// - Parameter bound: as `enqueue_3` names it.
+    fileprivate func refusal(_ bound: Int16, _ inUse: Int64) -> QueueRefusal {
+        switch bound {
+        case 1: QueueRefusal(kind: .queued, limit: Double(maxQueued ?? 0), inUse: Double(inUse))
+        case 2: QueueRefusal(kind: .jobsPerDay, limit: Double(jobsPerDay ?? 0), inUse: Double(inUse))
+        default:
+            QueueRefusal(
+                kind: .cpuSecondsPerDay, limit: cpuSecondsPerDay ?? 0, inUse: Double(inUse) / 1_000_000)
         }
     }
 }

@@ -14,6 +14,7 @@ public final class JobQueue: Service, Sendable {
     /// Ends with children, which are large: those without do not wait in their statements.
     private let families: Batcher<FinishedAttempt, Bool>
     private let logs: Batcher<LogPiece, Void>
+    private let ended: EndedRuns
 
     /// A worker that has been silent for longer is given up.
     public static let lease = Duration.seconds(15)
@@ -29,6 +30,8 @@ public final class JobQueue: Service, Sendable {
         self.listener = listener
         let notifier = QueueNotifier(database: database, logger: logger)
         self.notifier = notifier
+        let ended = EndedRuns()
+        self.ended = ended
         enqueues = Batcher(size: { $0.payload.count + $0.summary.count + 200 }) { jobs in
             let outcomes = try await Self.enqueue(jobs, database)
             QueueMetrics.accepted(jobs, outcomes)
@@ -36,12 +39,12 @@ public final class JobQueue: Service, Sendable {
             return outcomes
         }
         finishes = Batcher(size: { ($0.outcome?.count ?? 0) + 200 }) { attempts in
-            try await Self.finish(attempts, database, notifier)
+            try await Self.finish(attempts, database, notifier, ended)
         }
         families = Batcher(
             size: { attempt in attempt.children.reduce((attempt.outcome?.count ?? 0) + 200) { $0 + $1.size } }
         ) { attempts in
-            try await Self.finish(attempts, database, notifier)
+            try await Self.finish(attempts, database, notifier, ended)
         }
         logs = Batcher(size: { $0.lines.count + 100 }) { pieces in
             _ = try await database.system.execute(
@@ -60,7 +63,7 @@ public final class JobQueue: Service, Sendable {
         await cancelWhenGracefulShutdown { await self.notifier.run() }
     }
 
-    /// Writes a job, unless its idempotency key has one; it is durable when the call returns.
+    /// Writes a job, unless its idempotency key has one or a quota refuses it; it is durable when the call returns.
     /// - Throws: `DatabaseError`; then the job may have been written, and nobody waits for it.
     @discardableResult
     public func enqueue(_ job: NewJob) async throws -> Enqueued {
@@ -78,15 +81,36 @@ public final class JobQueue: Service, Sendable {
         try await logs.submit(piece)
     }
 
-    /// Up to `want` jobs for a worker, of languages that it has.
-    /// - Parameter tier: how well it contains scripts now. What demands more is left to others, and so is what demands more
-    ///   than the worker was registered with.
+    /// Up to `want` jobs for a worker, of languages that it has: fairly over the tenants, and within their caps. It also tells
+    /// the queue which of this process's runs have ended, so that others of their tenants can begin; with a `want` of 0 it
+    /// does nothing else.
+    /// - Parameters:
+    ///   - asynchronous: how many of them nobody may wait for, at most; nil for as many as are wanted.
+    ///   - tier: how well it contains scripts now. What demands more is left to others, and so is what demands more than the
+    ///     worker was registered with.
     public func claim(
-        _ worker: WorkerID, want: Int, languages: some Collection<ScriptLanguage>, tier: SandboxTier
+        _ worker: WorkerID, want: Int, asynchronous: Int? = nil, languages: some Collection<ScriptLanguage>,
+        tier: SandboxTier
+    ) async throws -> [ClaimedJob] {
+        let ended = ended.take()
+        if want == 0, ended.tenants.isEmpty { return [] }
+        let jobs = try await claim(worker, want, min(want, asynchronous ?? want), languages, tier, ended)
+        guard jobs.isEmpty, want > 0, !ended.tenants.isEmpty else { return jobs }
+        // What others held at that moment is waited for only by who has told all.
+        return try await claim(worker, want, min(want, asynchronous ?? want), languages, tier, EndedRuns().take())
+    }
+
+    private func claim(
+        _ worker: WorkerID, _ want: Int, _ asynchronous: Int, _ languages: some Collection<ScriptLanguage>,
+        _ tier: SandboxTier, _ ended: EndedRuns.Counts
     ) async throws -> [ClaimedJob] {
         let jobs = try await database.system.execute(
             SystemStatements.claim,
-            [worker.rawValue, Int32(want), SQLArray(languages.map(\.number)), tier.number]
+            [
+                worker.rawValue, Int32(want), Int32(asynchronous), SQLArray(languages.map(\.number)),
+                tier.number, SQLArray(ended.tenants), SQLArray(ended.services), SQLArray(ended.counts),
+                SQLArray(ended.generations),
+            ]
         )
         .map(ClaimedJob.init)
         QueueMetrics.claimed(jobs.count)
@@ -150,6 +174,7 @@ public final class JobQueue: Service, Sendable {
 
     /// Says that a worker is gone and runs nothing any more.
     public func unregister(_ worker: WorkerID) async throws {
+        _ = try await claim(worker, want: 0, languages: [], tier: .none)
         try await database.system.transaction { sql in
             _ = try sql.execute(SystemStatements.unregister, worker.rawValue)
         }

@@ -31,6 +31,11 @@ public struct NewJob: Sendable {
     public var idempotency: IdempotencyKey?
     /// The number of the process that waits for the end.
     public var ingress: Int64
+    /// From -100 to 100: of one tenant's jobs those with more come first, in five bands of it (above 50, above 0, 0, -50 and
+    /// above, less).
+    public var priority = 0
+    /// What its tenant's quotas say about accepting it.
+    public var bounds = QueueBounds()
     /// A sealed ``JobPayload``.
     public var payload: [UInt8]
     /// A sealed ``JobSummary``.
@@ -88,6 +93,8 @@ public enum Enqueued: Sendable, Hashable {
     case accepted
     /// The idempotency key has a job already; nothing was written.
     case repeated(of: JobID, sameRequest: Bool)
+    /// A quota of its tenant is used up; nothing was written.
+    case refused(QueueRefusal)
 }
 
 extension ScriptLanguage {

@@ -24,6 +24,7 @@ public struct QueueUpkeep: Service {
                 do {
                     try await reap()
                     try await promote()
+                    try await tendLanes(thoroughly: rounds % 5 == 4)
                     // Partitions are made days ahead: once in some minutes is plenty, also where one could not be made.
                     if rounds % 200 == 0 { try await partition() }
                     // A look through the whole queue, and things that nobody waits for.
@@ -47,6 +48,18 @@ public struct QueueUpkeep: Service {
             if !requeued { QueueMetrics.ended(.failed) }
             logger.warning("worker lost", metadata: ["job_id": "\(id)", "requeued": "\(requeued)"])
             if requeued { queue.notifier.ready() } else { queue.notifier.done(id, ingress: ingress) }
+        }
+    }
+
+    /// Counts anew what lost workers have left uncounted, and keeps the lanes small.
+    public func tendLanes(thoroughly: Bool) async throws {
+        let rows = try await queue.database.system.execute(SystemStatements.tendLanes, [thoroughly])
+        if let mended = try rows.first?.decode(Int32.self), mended > 0 {
+            logger.info("lanes put right", metadata: ["count": "\(mended)"])
+            queue.notifier.ready()
+        }
+        if try await queue.database.system.execute(SystemStatements.renewLanes).first?.decode(Bool.self) == true {
+            logger.info("the table of lanes was renewed, because a long transaction keeps vacuum from it")
         }
     }
 

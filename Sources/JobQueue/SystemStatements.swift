@@ -6,11 +6,11 @@ enum SystemStatements {
     static let enqueue = Statement(
         "queue_enqueue",
         """
-        select id, existing, fingerprint
-        from enqueue_2($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::integer[],
+        select id, existing, fingerprint, bound, in_use
+        from enqueue_3($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::integer[],
             $8::text[], $9::boolean[], $10::smallint[], $11::integer[], $12::bigint[], $13::bytea[], $14::bytea[],
             $15::smallint[], $16::boolean[], $17::timestamptz[], $18::bigint[], $19::bigint[], $20::uuid[], $21::text[],
-            $22::bytea[], $23::bytea[], $24::boolean)
+            $22::bytea[], $23::bytea[], $24::smallint[], $25::bigint[], $26::bigint[], $27::bigint[], $28::boolean)
         """)
 
     /// A worker serves every tenant.
@@ -18,30 +18,33 @@ enum SystemStatements {
         "queue_claim",
         """
         select id, created_at, tenant, asynchronous, attempt, max_attempts, service, service_id, version, wall_ms, ingress,
-            retry_on_error, request
-        from claim_3($1::bigint, $2::integer, $3::smallint[], $4::smallint)
+            retry_on_error, request, capped
+        from claim_4($1::bigint, $2::integer, $3::integer, $4::smallint[], $5::smallint, $6::bigint[], $7::bigint[],
+            $8::integer[], $9::bigint[])
         """)
 
     /// Batched over tenants. Commits durably.
     static let finish = Statement(
         "queue_finish",
         """
-        select finish_3($1::bigint, $2::uuid[], $3::smallint[], $4::smallint[], $5::bytea[], $6::timestamptz[],
-            $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
-            $14::bigint[], $15::bigint[], $16::boolean)
+        select id, generation
+        from finish_4($1::bigint[], $2::bigint, $3::uuid[], $4::smallint[], $5::smallint[], $6::bytea[],
+            $7::timestamptz[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+            $14::bigint[], $15::bigint[], $16::bigint[], $17::boolean)
         """)
 
     /// Batched over tenants, with what the scripts of the attempts have called. Commits durably.
     static let finishFamily = Statement(
         "queue_finish_family",
         """
-        select finish_3($1::bigint, $2::uuid[], $3::smallint[], $4::smallint[], $5::bytea[], $6::timestamptz[],
-            $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
-            $14::bigint[], $15::bigint[], $16::boolean, $17::uuid[], $18::uuid[], $19::timestamptz[], $20::uuid[],
-            $21::text[], $22::bigint[], $23::integer[], $24::text[], $25::integer[], $26::bigint[], $27::bigint[],
-            $28::smallint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[], $34::bigint[],
-            $35::bigint[], $36::bigint[], $37::bigint[], $38::bytea[], $39::bytea[], $40::bytea[], $41::integer[],
-            $42::bytea[])
+        select id, generation
+        from finish_4($1::bigint[], $2::bigint, $3::uuid[], $4::smallint[], $5::smallint[], $6::bytea[],
+            $7::timestamptz[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+            $14::bigint[], $15::bigint[], $16::bigint[], $17::boolean, $18::uuid[], $19::uuid[], $20::timestamptz[],
+            $21::uuid[], $22::text[], $23::bigint[], $24::integer[], $25::text[], $26::integer[], $27::bigint[],
+            $28::bigint[], $29::smallint[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[], $34::bigint[],
+            $35::bigint[], $36::bigint[], $37::bigint[], $38::bigint[], $39::bytea[], $40::bytea[], $41::bytea[],
+            $42::integer[], $43::bytea[])
         """)
 
     static let release = Statement("queue_release", "select release_1($1::bigint, $2::uuid[], $3::boolean)")
@@ -75,6 +78,10 @@ enum SystemStatements {
         "queue_reap", "select id, ingress, requeued from reap_1(make_interval(secs => $1::double precision))")
 
     static let promote = Statement("queue_promote", "select promote_1($1::integer)")
+
+    static let tendLanes = Statement("queue_tend_lanes", "select tend_lanes_1($1::boolean)")
+
+    static let renewLanes = Statement("queue_renew_lanes", "select renew_lanes_1()")
 
     static let ensurePartitions = Statement("queue_ensure_partitions", "select ensure_partitions_1($1::integer)")
 
@@ -232,23 +239,28 @@ enum SystemStatements {
         """
         select
             (select count(*) from (
-                select from generate_series(0, 3) as t (tier)
-                cross join lateral (select from ready r where r.min_tier = t.tier and r.class = 0 limit $1::bigint) as r
+                select from lane l
+                cross join lateral (
+                    select from ready r where r.tenant = l.tenant and r.kind < 5 limit $1::bigint) as r
+                where l.kinds & 31 <> 0
                 limit $1::bigint) as r),
-            (select count(*) from (
-                select from generate_series(0, 3) as t (tier)
-                cross join lateral (select from ready r where r.min_tier = t.tier and r.class = 1 limit $1::bigint) as r
-                limit $1::bigint) as r),
+            (select count(*) from (select from ready r where r.class & 1 = 1 limit $1::bigint) as r),
             (select count(*) from (select from delayed limit $1::bigint) d),
             (select count(*) from (select from run limit $1::bigint) r),
             coalesce(extract(epoch from now() - (
                 select min(greatest(j.created_at, j.run_at))
-                from generate_series(0, 3) as t (tier)
-                cross join generate_series(0, 1) as c (class)
-                cross join lateral (
-                    select r.id, r.created_at from ready r
-                    where r.min_tier = t.tier and r.class = c.class
-                    order by r.seq limit 1
+                from (
+                    -- The oldest of each lane; of the lanes, those whose oldest came first.
+                    select r.id, r.created_at
+                    from lane l
+                    cross join generate_series(0, 9) as k (kind)
+                    cross join lateral (
+                        select r.id, r.created_at, r.seq from ready r
+                        where r.tenant = l.tenant and r.kind = k.kind and r.seq > l.heads[k.kind + 1]
+                        order by r.seq limit 1
+                    ) as r
+                    where l.kinds & (1 << k.kind) <> 0
+                    order by r.seq limit 10
                 ) as r
                 join job j on j.id = r.id and j.created_at = r.created_at)), 0)::double precision,
             count(*), coalesce(sum(w.slots), 0)::bigint

@@ -31,6 +31,7 @@ public final class Worker: Service, Sendable {
     /// One attempt in this worker's hands. The next one of the same job may begin here before this one is let go.
     private struct Hold {
         let attempt: Int
+        let isAsynchronous: Bool
         /// The means to stop it.
         let stopper: AsyncStream<Never>.Continuation
     }
@@ -245,14 +246,21 @@ public final class Worker: Service, Sendable {
     ) async {
         var waits = signals.makeAsyncIterator()
         while !isStopping, !Task.isCancelled {
-            let free = options.slots - state.withLock { $0.held.count }
+            let (free, freeAsynchronous) = state.withLock { state in
+                let asynchronous = state.held.values.count(where: \.isAsynchronous)
+                return (options.slots - state.held.count, options.asynchronousSlots - asynchronous)
+            }
             if free > 0 {
                 do {
                     let jobs = try await queue.claim(
-                        epoch, want: free, languages: platform.languages, tier: platform.tier)
+                        epoch, want: free, asynchronous: max(0, freeAsynchronous), languages: platform.languages,
+                        tier: platform.tier)
                     for job in jobs {
                         let (stop, stopper) = AsyncStream.makeStream(of: Never.self)
-                        state.withLock { $0.held[job.id] = Hold(attempt: job.attempt, stopper: stopper) }
+                        state.withLock {
+                            $0.held[job.id] = Hold(
+                                attempt: job.attempt, isAsynchronous: job.isAsynchronous, stopper: stopper)
+                        }
                         hold.yield(HeldJob(job: job, stop: stop))
                     }
                     // A full hand means that there may be more; who has no slot left waits for one.

@@ -281,9 +281,9 @@ import Testing
                 try await test.queue.enqueue(job)
                 ids.append(job.id)
             }
-            try await test.queue.enqueue(test.job(asynchronous: true, tenant: TenantID(rawValue: 2)))
             let worker = try await test.worker()
             for job in try await test.queue.claim(worker, want: 5) { _ = try await test.finish(job, worker) }
+            try await test.queue.enqueue(test.job(asynchronous: true, tenant: TenantID(rawValue: 2)))
 
             func all(_ change: (inout JobFilter) -> Void) async throws -> [JobID] {
                 var filter = JobFilter(since: Timestamp(microseconds: 0), limit: 10)

@@ -130,23 +130,27 @@ import Testing
         }
     }
 
-    /// Synchronous ones first, then as they came, whatever they demand.
-    @Test func theOrderIsOneOverAllDemands() async throws {
+    /// Of each tenant synchronous ones first, then as they came; and tenants take turns, whatever they demand.
+    @Test func tenantsTakeTurnsWhateverTheyDemand() async throws {
         try await TestQueue.with { test in
             let tenants = [nil, SandboxTier.c, .b, .a].enumerated().map {
                 (TenantID(rawValue: Int64($0.offset + 1)), $0.element)
             }
             for (tenant, tier) in tenants { try await demand(tier, of: tenant, test) }
-            var expected: [[JobID]] = [[], []]
+            var expected: [TenantID: [[JobID]]] = [:]
             for number in 0..<24 {
                 let job = test.job(asynchronous: number % 3 == 0, tenant: tenants[number % 4].0)
                 try await test.queue.enqueue(job)
-                expected[number % 3 == 0 ? 1 : 0].append(job.id)
+                expected[job.tenant, default: [[], []]][job.isAsynchronous ? 1 : 0].append(job.id)
             }
             let worker = try await test.worker(tier: .a)
-            var claimed: [JobID] = []
-            for _ in 0..<5 { claimed += try await test.queue.claim(worker, want: 5).map(\.id) }
-            #expect(claimed == expected[0] + expected[1])
+            var claimed: [TenantID: [JobID]] = [:]
+            for _ in 0..<6 {
+                let jobs = try await test.queue.claim(worker, want: 4)
+                #expect(Set(jobs.map(\.tenant)).count == 4)
+                for job in jobs { claimed[job.tenant, default: []].append(job.id) }
+            }
+            #expect(claimed == expected.mapValues { $0[0] + $0[1] })
         }
     }
 
@@ -202,7 +206,7 @@ import Testing
             try await demand(.c, of: TenantID(rawValue: 2), test)
             for number in 0..<6 {
                 try await test.queue.enqueue(
-                    test.job(asynchronous: true, tenant: TenantID(rawValue: Int64(number / 3 + 1))))
+                    test.job(asynchronous: true, tenant: TenantID(rawValue: Int64(number + 1))))
             }
             let (one, two) = (try await test.worker(tier: .c), try await test.worker(tier: .c))
             let claim = Statement(

@@ -49,6 +49,9 @@ struct Setting: Sendable {
         isSecret: true)
     static let workerConcurrency = Setting(
         name: "WORKER_CONCURRENCY", standard: "2 x cores", summary: "jobs that a worker runs at once, 1 to 1000")
+    static let synchronousShare = Setting(
+        name: "SYNC_SLOT_SHARE", standard: "0.25",
+        summary: "the share of these that only calls get whose callers wait, 0 to 1; one is for all jobs always")
     static let shutdownGrace = Setting(
         name: "SHUTDOWN_GRACE_SECONDS", standard: "30", summary: "how long what runs may go on after SIGTERM")
     static let nodePath = Setting(
@@ -81,7 +84,8 @@ struct Setting: Sendable {
         headerTimeout,
         bodyTimeout,
         publicURL, tenantDomain, operatorToken, secretKey,
-        workerConcurrency, shutdownGrace, nodePath, phpPath, python2Path, python3Path, cellPath, scriptUID, sandboxTier,
+        workerConcurrency, synchronousShare, shutdownGrace, nodePath, phpPath, python2Path, python3Path, cellPath,
+        scriptUID, sandboxTier,
         unsafeNoSandbox, packages, logLevel, logFormat,
     ]
 }

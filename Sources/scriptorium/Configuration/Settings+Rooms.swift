@@ -78,6 +78,7 @@ extension Settings {
         return WorkerOptions(
             name: "\(host):\(getpid())",
             slots: try integer(.workerConcurrency, 1...1000, default: 2 * Self.cores),
+            synchronousShare: try number(.synchronousShare, 0...1, default: 0.25),
             grace: try seconds(.shutdownGrace, 0...3600, default: 30))
     }
 

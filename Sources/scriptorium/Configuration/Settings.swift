@@ -76,6 +76,16 @@ struct Settings: Sendable {
         return value
     }
 
+    func number(_ setting: Setting, _ range: ClosedRange<Double>, default standard: Double) throws -> Double {
+        guard let text = text(setting) else { return standard }
+        guard let value = Double(text), range.contains(value) else {
+            throw Invalid(
+                description: "\(setting.variable) must be a number from \(JSONText.number(range.lowerBound)) to"
+                    + " \(JSONText.number(range.upperBound)), not '\(text)'.")
+        }
+        return value
+    }
+
     func seconds(_ setting: Setting, _ range: ClosedRange<Double>, default standard: Double) throws -> Duration {
         guard let text = text(setting) else { return .seconds(standard) }
         guard let value = Double(text), range.contains(value) else {
