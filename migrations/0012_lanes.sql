@@ -158,6 +158,7 @@ select protect('budget', 'select');
 create function ready_added() returns trigger
     language plpgsql security definer set search_path = public, pg_temp
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+    set plan_cache_mode = force_generic_plan
     as $$
 declare
     tenants bigint[];
@@ -204,6 +205,7 @@ create trigger ready_added after insert on ready
 create function free_held(p_tenants bigint[], p_services bigint[]) returns void
     language plpgsql security definer set search_path = public, pg_temp
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+    set plan_cache_mode = force_generic_plan
     as $$
 begin
     with next as materialized (
@@ -240,6 +242,7 @@ $$;
 create function credit_1(p_tenants bigint[], p_services bigint[], p_counts integer[], p_generations bigint[]) returns void
     language plpgsql security definer set search_path = public, pg_temp
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+    set plan_cache_mode = force_generic_plan
     as $$
 begin
     perform from lane l where l.tenant = any (p_tenants) order by l.tenant for no key update;
@@ -400,6 +403,7 @@ create function enqueue_3(
 ) returns table (id uuid, existing uuid, fingerprint bytea, bound smallint, in_use bigint)
     language plpgsql security definer set search_path = public, pg_temp
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+    set plan_cache_mode = force_generic_plan
     as $$
 #variable_conflict use_column
 declare
@@ -562,7 +566,7 @@ $$;
 -- is there for others.
 create function lane_floor_1() returns bigint
     language plpgsql security definer set search_path = public, pg_temp
-    set enable_seqscan = off set jit = off
+    set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
     as $$
 declare
     now_ms bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
@@ -604,6 +608,7 @@ create function claim_4(
     )
     language plpgsql security definer set search_path = public, pg_temp
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+    set plan_cache_mode = force_generic_plan
     as $$
 #variable_conflict use_column
 declare
@@ -846,6 +851,7 @@ create function finish_4(
 ) returns table (id uuid, generation bigint)
     language plpgsql security definer set search_path = public, pg_temp
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+    set plan_cache_mode = force_generic_plan
     as $$
 #variable_conflict use_column
 declare
