@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 
 /// A thread for calls that block, with a name and an end that can be awaited.
-final class PosixThread: Sendable {
+package final class PosixThread: Sendable {
     private struct State {
         var isOver = false
         var isJoined = false
@@ -27,7 +27,7 @@ final class PosixThread: Sendable {
     private let state: Shared
 
     /// - Parameter name: what `top -H` shows; 15 bytes count.
-    init(_ name: String, _ body: @escaping @Sendable () -> Void) {
+    package init(_ name: String, _ body: @escaping @Sendable () -> Void) {
         let shared = Shared()
         state = shared
         let start = Start {
@@ -52,7 +52,7 @@ final class PosixThread: Sendable {
     }
 
     /// Returns when the thread has ended. Cancellation does not shorten it.
-    func finished() async {
+    package func finished() async {
         await withCheckedContinuation { continuation in
             let isOver = state.state.withLock { state in
                 if !state.isOver { state.waiters.append(continuation) }
@@ -73,7 +73,7 @@ final class PosixThread: Sendable {
     }
 
     /// The result of one blocking piece of work on a thread of its own.
-    static func run<T: Sendable>(
+    package static func run<T: Sendable>(
         _ name: String, _ body: @escaping @Sendable () throws -> T
     ) async throws -> T {
         let outcome = Outcome<T>()
