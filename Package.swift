@@ -23,6 +23,7 @@ extension Target.Dependency {
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+    static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let nioHTTPTypesHTTP1 = product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -95,7 +96,8 @@ let package = Package(
             dependencies: [
                 "CHost", "Catalog", "Core", "Database", "Execution", "Ingress", "JobQueue", "Outbound", "Platform",
                 "Telemetry", "Worker", "cell",
-                .argumentParser, .configuration, .logging, .metrics, .serviceLifecycle, .unixSignals,
+                .argumentParser, .configuration, .logging, .metrics, .nioCore, .nioHTTP1, .nioPosix, .serviceLifecycle,
+                .unixSignals,
             ],
             swiftSettings: ours),
         .target(

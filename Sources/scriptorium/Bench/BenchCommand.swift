@@ -9,7 +9,9 @@ struct BenchCommand: AsyncParsableCommand {
             for release first, and quote the median of three runs. A benchmark checks what it gets and fails where anything is
             wrong.
             """,
-        subcommands: [ExecuteBench.self])
+        subcommands: [
+            ExecuteBench.self, InvokeBench.self, WaitBench.self, StartBench.self, ProcessPerCallCommand.self,
+        ])
 }
 
 /// Why a benchmark has no figures.

@@ -68,23 +68,8 @@ struct BenchInstallation: Sendable {
         _ arguments: [String], _ changes: [(Setting, String?)] = [],
         _ body: (BenchProgram) async throws -> Result
     ) async throws -> Result {
-        let file = "\(directory)/settings-\(UInt32.random(in: 0 ... .max))"
-        try PrivateFile.write(values(changes), to: file)
-        let program = try await BenchProgram(arguments + ["--config", file], output: file + ".output")
-        return try await Self.cleaning(program.stop) { try await body(program) }
-    }
-
-    /// The lines of a file of settings.
-    private func values(_ changes: [(Setting, String?)]) -> String {
-        var values: [String: String] = [:]
-        for setting in Setting.all { values[setting.variable] = settings.text(setting) }
-        let own: [(Setting, String?)] = [
-            (.databaseURL, databaseURL), (.listenURL, nil), (.secretKey, secretKey), (.host, "127.0.0.1"),
-            (.port, "0"), (.adminPort, nil), (.publicURL, nil), (.tenantDomain, nil), (.operatorToken, nil),
-            (.logLevel, "warning"), (.shutdownGrace, "2"),
-        ]
-        for (setting, value) in own + changes { values[setting.variable] = value }
-        return values.map { "\($0.key)=\($0.value)\n" }.sorted().joined()
+        let own: [(Setting, String?)] = [(.databaseURL, databaseURL), (.secretKey, secretKey)]
+        return try await BenchProgram.lend(arguments, settings, own + changes, in: directory, body)
     }
 
     // MARK: Rooms
@@ -109,7 +94,7 @@ struct BenchInstallation: Sendable {
                 database: database, listener: listener, keyRing: try SecretKeyRing(base64List: secretKey),
                 logger: logger),
             queue: queue)
-        return try await Self.cleaning(database.close) {
+        return try await cleaning(database.close) {
             try await withThrowingTaskGroup(of: Result?.self) { group in
                 group.addTask {
                     // It sends the wake-ups.
@@ -122,21 +107,6 @@ struct BenchInstallation: Sendable {
                 throw CancellationError()
             }
         }
-    }
-
-    /// Does the work, and what must follow it, whatever became of it.
-    private static func cleaning<Result>(
-        _ cleanUp: () async -> Void, _ work: () async throws -> Result
-    ) async throws -> Result {
-        let result: Result
-        do {
-            result = try await work()
-        } catch {
-            await cleanUp()
-            throw error
-        }
-        await cleanUp()
-        return result
     }
 }
 
@@ -179,4 +149,19 @@ enum BenchTime {
             throw CancellationError()
         }
     }
+}
+
+/// Does the work, and what must follow it, whatever became of it.
+func cleaning<Result>(
+    _ cleanUp: () async -> Void, _ work: () async throws -> Result
+) async throws -> Result {
+    let result: Result
+    do {
+        result = try await work()
+    } catch {
+        await cleanUp()
+        throw error
+    }
+    await cleanUp()
+    return result
 }

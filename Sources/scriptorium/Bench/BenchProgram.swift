@@ -19,10 +19,33 @@ final class BenchProgram: Sendable {
         let code = Mutex<Int32?>(nil)
     }
 
+    /// Lends a process on loopback that has the settings of this one, but for its database, its keys and its ports.
+    /// - Parameters:
+    ///   - arguments: of `scriptorium`.
+    ///   - changes: settings that are other than those; nil: not set.
+    ///   - directory: for its settings and what it prints.
+    static func lend<Result>(
+        _ arguments: [String], _ settings: Settings, _ changes: [(Setting, String?)], in directory: String,
+        _ body: (BenchProgram) async throws -> Result
+    ) async throws -> Result {
+        let file = "\(directory)/settings-\(UInt32.random(in: 0 ... .max))"
+        var values: [String: String] = [:]
+        for setting in Setting.all { values[setting.variable] = settings.text(setting) }
+        let own: [(Setting, String?)] = [
+            (.databaseURL, nil), (.listenURL, nil), (.secretKey, nil), (.operatorToken, nil), (.host, "127.0.0.1"),
+            (.port, "0"), (.adminPort, nil), (.publicURL, nil), (.tenantDomain, nil), (.logLevel, "warning"),
+            (.shutdownGrace, "2"),
+        ]
+        for (setting, value) in own + changes { values[setting.variable] = value }
+        try PrivateFile.write(values.map { "\($0.key)=\($0.value)\n" }.sorted().joined(), to: file)
+        let program = try await BenchProgram(arguments + ["--config", file], output: file + ".output")
+        return try await cleaning(program.stop) { try await body(program) }
+    }
+
     /// - Parameters:
     ///   - arguments: of `scriptorium`.
     ///   - output: the file that gets what it prints.
-    init(_ arguments: [String], output: String) async throws {
+    private init(_ arguments: [String], output: String) async throws {
         let line = try [Self.setpriv(), "--pdeathsig", "TERM", "--", Self.own()] + arguments
         let status = Exit()
         let (started, start) = AsyncStream.makeStream(of: (pid: pid_t, handle: Int32).self)

@@ -1,5 +1,4 @@
 import Core
-import FoundationEssentials
 
 /// What `bench execute` has found.
 struct ExecuteFigures: Sendable {
@@ -18,14 +17,6 @@ struct ExecuteFigures: Sendable {
     private var cpuRatio: Double { cold.cpuMilliseconds / max(hot.cpuMilliseconds, 1e-6) }
     private var forkRatio: Double { hot.times.quantile(0.5) / max(forks.quantile(0.5), 1e-6) }
 
-    private struct Goal {
-        var name: String
-        var key: String
-        var value: Double
-        var limit: Double
-        var isMet: Bool
-    }
-
     /// Those of one caller; a loaded machine's are no goals.
     private var goals: [Goal] {
         let (slowest, leastRatio): (Double, Double)
@@ -39,11 +30,8 @@ struct ExecuteFigures: Sendable {
         guard concurrency == 1 else { return [] }
         let p50 = hot.times.quantile(0.5)
         return [
-            Goal(
-                name: "p50 of at most \(slowest) ms", key: "p50_ms", value: p50, limit: slowest, isMet: p50 <= slowest),
-            Goal(
-                name: "at least \(leastRatio) times as fast as cold", key: "ratio_to_cold", value: ratio,
-                limit: leastRatio, isMet: ratio >= leastRatio),
+            .atMost(slowest, "p50 of at most \(slowest) ms", "p50_ms", p50),
+            .atLeast(leastRatio, "at least \(leastRatio) times as fast as cold", "ratio_to_cold", ratio),
         ]
     }
 
@@ -62,16 +50,7 @@ struct ExecuteFigures: Sendable {
             ),
             ("ratio_to_cold", .rounded(ratio)), ("cpu_ratio_to_cold", .rounded(cpuRatio)),
             ("ratio_to_fork", .rounded(forkRatio)),
-            (
-                "goals",
-                .array(
-                    goals.map {
-                        .object([
-                            ("goal", .string($0.key)), ("value", .rounded($0.value)), ("limit", .rounded($0.limit)),
-                            ("met", .bool($0.isMet)),
-                        ])
-                    })
-            ),
+            ("goals", .array(goals.map(\.json))),
         ])
     }
 
@@ -91,42 +70,22 @@ struct ExecuteFigures: Sendable {
             "", "JOBS", "P10 MS", "P50 MS", "P99 MS", "ENDED MS", "CPU MS/JOB", "PER S", "PER S AND CORE",
         ])
         for (name, sample) in [("hot", hot), ("cold", cold)] {
-            let times = [0.1, 0.5, 0.99].map { Self.shown(sample.times.quantile($0)) }
+            let times = [0.1, 0.5, 0.99].map { sample.times.quantile($0).shown }
             table.add(
                 [name, "\(sample.times.count)"] + times
                     + [sample.wholes.quantile(0.5), sample.cpuMilliseconds, sample.perSecond, sample.perSecondAndCore]
-                    .map(Self.shown))
+                    .map(\.shown))
         }
-        table.add(["fork", "\(forks.count)"] + [0.1, 0.5, 0.99].map { Self.shown(forks.quantile($0)) })
+        table.add(["fork", "\(forks.count)"] + [0.1, 0.5, 0.99].map { forks.quantile($0).shown })
         let kind = isReused ? "\(language.label) with reuse" : language.label
         var lines = [
             "\(kind), \(concurrency == 1 ? "one caller" : "\(concurrency) callers"), \(rounds) rounds in turns;"
-                + " load average \(load.map(Self.shown) ?? "unknown")",
+                + " load average \(load.map(\.shown) ?? "unknown")",
             table.text,
-            "cold takes \(Self.shown(ratio)) times as long as hot, and \(Self.shown(cpuRatio)) times its CPU time;"
-                + " hot takes \(Self.shown(forkRatio)) times as long as fork",
+            "cold takes \(ratio.shown) times as long as hot, and \(cpuRatio.shown) times its CPU time;"
+                + " hot takes \(forkRatio.shown) times as long as fork",
         ]
-        lines += goals.map { "\($0.isMet ? "met   " : "missed")  \($0.name): \(Self.shown($0.value))" }
+        lines += goals.map(\.text)
         return lines.joined(separator: "\n")
-    }
-
-    private static func shown(_ number: Double) -> String {
-        number.formatted(number: number >= 100 ? 0 : number >= 10 ? 1 : 2)
-    }
-}
-
-extension Double {
-    /// With so many digits behind the point.
-    fileprivate func formatted(number digits: Int) -> String {
-        let scale = digits == 0 ? 1.0 : digits == 1 ? 10 : 100
-        let text = "\((self * scale).rounded() / scale)"
-        return digits == 0 ? String(text.prefix { $0 != "." }) : text
-    }
-}
-
-extension JSONText {
-    /// A number with three digits behind the point.
-    fileprivate static func rounded(_ number: Double) -> JSONText {
-        JSONText(trusted: "\((number * 1000).rounded() / 1000)")
     }
 }

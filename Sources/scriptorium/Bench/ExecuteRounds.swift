@@ -68,7 +68,7 @@ struct ExecuteRounds: Sendable {
         }
         // The next jobs need processes, so their start is part of these jobs' time where each takes one.
         if !usesUp { sample.wall = begin.duration(to: clock.now) }
-        await settle(&processor)
+        await processor.settle()
         if usesUp { sample.wall = begin.duration(to: clock.now) }
         sample.cpu = processor.read() - before
         return sample
@@ -106,21 +106,10 @@ struct ExecuteRounds: Sendable {
         case .python, .python3: "return event['word']"
         }
     }
-
-    /// Waits until the processes are at rest, such as those that replace others, for two seconds at most.
-    private func settle(_ processor: inout ProcessorTime) async {
-        var last = processor.read()
-        for _ in 0..<40 {
-            try? await Task.sleep(for: .milliseconds(50))
-            let now = processor.read()
-            if now - last < .milliseconds(2) { return }
-            last = now
-        }
-    }
 }
 
 /// The scripts of a benchmark ask nothing and print nothing.
-private struct NobodyAsks: ScriptHost {
+struct NobodyAsks: ScriptHost {
     func call(_ call: APICall) async -> APIReply { APIReply(status: 404, headers: [], body: []) }
     func answer(_ question: ScriptQuestion) async -> ScriptAnswer { .value(.null) }
     func log(_ line: LogLine) {}

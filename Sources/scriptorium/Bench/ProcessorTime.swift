@@ -25,6 +25,17 @@ struct ProcessorTime {
         return time - own
     }
 
+    /// Waits until the processes are at rest, such as those that replace others, for two seconds at most.
+    mutating func settle() async {
+        var last = read()
+        for _ in 0..<40 {
+            try? await Task.sleep(for: .milliseconds(50))
+            let now = read()
+            if now - last < .milliseconds(2) { return }
+            last = now
+        }
+    }
+
     private static var ofThread: Duration {
         var time = timespec()
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
