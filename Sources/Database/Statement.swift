@@ -10,4 +10,11 @@ public struct Statement: Sendable {
         self.sql = "\(sql)"
         self.idempotent = idempotent
     }
+
+    /// One that is put together at run time, for benchmarks: nothing that somebody sends may be in it.
+    package init(benchmark name: String, _ sql: String) {
+        self.name = name
+        self.sql = sql
+        idempotent = false
+    }
 }

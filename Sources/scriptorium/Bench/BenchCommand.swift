@@ -10,7 +10,8 @@ struct BenchCommand: AsyncParsableCommand {
             wrong.
             """,
         subcommands: [
-            ExecuteBench.self, InvokeBench.self, WaitBench.self, StartBench.self, ProcessPerCallCommand.self,
+            ExecuteBench.self, QueueBench.self, InvokeBench.self, WaitBench.self, StartBench.self,
+            ProcessPerCallCommand.self,
         ])
 }
 

@@ -2,10 +2,14 @@ import CHost
 import FoundationEssentials
 import Glibc
 
-/// Reads the processor time of this process and of all that it has started, as `/proc` tells it.
+/// Reads the processor time of a process and of all that it has started, as `/proc` tells it.
 struct ProcessorTime {
+    private let root: pid_t
     /// What the looking itself has cost.
     private var own = Duration.zero
+
+    /// - Parameter root: the process; this one by default.
+    init(of root: pid_t = getpid()) { self.root = root }
 
     /// All that was used so far, without what these looks have cost. That of ended processes is known to a hundredth of a
     /// second.
@@ -13,7 +17,7 @@ struct ProcessorTime {
         let begin = Self.ofThread
         let processes = Self.all()
         var time = Duration.zero
-        var open = [getpid()]
+        var open = [root]
         while let pid = open.popLast() {
             time += .microseconds(max(0, host_cpu_microseconds(pid)))
             for process in processes where process.pid == pid { time += process.ended }
@@ -22,7 +26,7 @@ struct ProcessorTime {
         let cost = Self.ofThread - begin
         defer { own += cost }
         // This process's time was read in the midst of it.
-        return time - own
+        return root == getpid() ? time - own : time
     }
 
     /// Waits until the processes are at rest, such as those that replace others, for two seconds at most.
@@ -35,6 +39,15 @@ struct ProcessorTime {
             last = now
         }
     }
+
+    /// The time of one process without its children; nil where there is none.
+    static func alone(_ process: pid_t) -> Duration? {
+        let time = host_cpu_microseconds(process)
+        return time < 0 ? nil : .microseconds(time)
+    }
+
+    /// The process that has started this one; nil where there is none.
+    static func parent(of process: pid_t) -> pid_t? { all().first { $0.pid == process }?.parent }
 
     private static var ofThread: Duration {
         var time = timespec()
