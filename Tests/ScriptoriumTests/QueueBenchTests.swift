@@ -20,9 +20,32 @@ import Testing
         Self.checkGoals(figures, ["ceiling_ratio", "postgres_us_per_job", "wal_bytes_per_job"])
     }
 
+    @Test func `What a claim costs is told beside a small backlog`() async throws {
+        let figures = try await Self.figures(["claim", "--backlog", "4000", "--tenants", "40", "--claims", "12"])
+        for side in ["large", "small"] {
+            let side = try #require(figures[side])
+            #expect(side["claims"]?.integer == 12)
+            for key in ["jobs", "postgres_us_per_job", "buffers_per_claim", "p50_ms", "p99_ms"] {
+                #expect(try #require(side[key]?.double) > 0, "\(key)")
+            }
+        }
+        Self.checkGoals(figures, ["ratio_to_small"])
+    }
+
+    @Test func `A held snapshot has figures of before, meanwhile and after`() async throws {
+        let figures = try await Self.figures(["held", "--hold", "0.6", "--seconds", "0.5", "--tenants", "3"])
+        for part in ["before", "during", "after"] {
+            #expect(try #require(figures[part]?["jobs_per_second"]?.double) > 0)
+            #expect(figures[part]?["postgres_us_per_job"]?.double != nil)
+        }
+        Self.checkGoals(figures, ["ratio_during"])
+    }
+
     @Test(arguments: [
         (["queue", "--jobs", "0"], "--jobs"), (["queue", "--tenants", "0"], "--tenants"),
         (["queue", "--workers", "65"], "--workers"), (["queue", "--payload", "8"], "--payload"),
+        (["claim", "--backlog", "5", "--tenants", "10"], "--backlog"), (["claim", "--capped", "1"], "--capped"),
+        (["held", "--hold", "1", "--seconds", "2"], "--seconds"), (["fairness", "--slots", "0"], "--slots"),
     ])
     func `What it can not do is told`(arguments: [String], word: String) async throws {
         let program = try await TestProgram(["bench"] + arguments)

@@ -10,8 +10,8 @@ struct BenchCommand: AsyncParsableCommand {
             wrong.
             """,
         subcommands: [
-            ExecuteBench.self, QueueBench.self, InvokeBench.self, WaitBench.self, StartBench.self,
-            ProcessPerCallCommand.self,
+            ExecuteBench.self, QueueBench.self, ClaimBench.self, HeldBench.self, FairnessBench.self, InvokeBench.self,
+            WaitBench.self, StartBench.self, ProcessPerCallCommand.self,
         ])
 }
 

@@ -112,8 +112,3 @@ struct QueueBench: AsyncParsableCommand {
         }
     }
 }
-
-extension JSONText {
-    /// Quotas of a tenant that may have as many jobs at the same time as there are slots.
-    static let withoutCap = JSONText.emptyObject
-}

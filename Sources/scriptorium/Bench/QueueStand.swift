@@ -11,8 +11,10 @@ struct QueueStand: Sendable {
     let waiters: JobWaiters
 
     /// Lends one while its services run.
+    /// - Parameter isQuiet: whether they do not run: then nothing is done but what is asked for.
     static func with<T: Sendable>(
-        _ url: String, connections: Int = 8, _ body: @escaping @Sendable (QueueStand) async throws -> T
+        _ url: String, connections: Int = 8, isQuiet: Bool = false,
+        _ body: @escaping @Sendable (QueueStand) async throws -> T
     ) async throws -> T {
         let options = DatabaseOptions(
             url: url, connections: connections, applicationName: "bench", answerLimit: .seconds(60))
@@ -23,7 +25,7 @@ struct QueueStand: Sendable {
         do {
             let waiters = try await queue.makeWaiters(logger: BenchServer.quiet)
             let stand = QueueStand(url: url, database: database, queue: queue, waiters: waiters)
-            let services: [any Service] = [listener, queue, waiters, upkeep]
+            let services: [any Service] = isQuiet ? [] : [listener, queue, waiters, upkeep]
             let result = try await whileRunning(services.map { service in { try await service.run() } }) {
                 try await body(stand)
             }

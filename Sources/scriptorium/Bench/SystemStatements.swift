@@ -60,7 +60,7 @@ enum SystemStatements {
 
     /// A statement of the queue with this text in the place of its parameters, and what it read.
     static func explain(_ text: String) -> Statement {
-        Statement(benchmark: "bench_explain", "explain (analyze, buffers, format json) \(text)")
+        Statement(benchmark: "bench_explain", "explain (analyze, buffers) \(text)")
     }
 
     /// A part of a backlog, written as an ingress would write it.
