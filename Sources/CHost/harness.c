@@ -55,6 +55,8 @@ static const unsigned char python2[] = {
     ,
 #embed "../Execution/Resources/python/api.py"
     ,
+#embed "../Execution/Resources/python/limits.py"
+    ,
 #embed "../Execution/Resources/python/script.py"
     ,
 #embed "../Execution/Resources/python/child.py"
@@ -71,6 +73,8 @@ static const unsigned char python3[] = {
 #embed "../Execution/Resources/python/munch.py"
     ,
 #embed "../Execution/Resources/python/api.py"
+    ,
+#embed "../Execution/Resources/python/limits.py"
     ,
 #embed "../Execution/Resources/python/script.py"
     ,

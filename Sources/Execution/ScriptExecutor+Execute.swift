@@ -110,6 +110,7 @@ extension Run.Ended {
                 switch result.error?.kind {
                 case .memory: return .limit(limits.hit("memory_bytes"))
                 case .files: return .limit(limits.hit("tmp_bytes"))
+                case .processes: return .limit(limits.hit("max_processes"))
                 default: break
                 }
                 // A script that copes with it has not failed.

@@ -30,8 +30,9 @@ struct Attack: Sendable {
 ///
 /// A row begins with `=== NAME`. The lines up to `---` say how it ends: the letters of tiers, a colon, and an end, as
 /// `AB: limit max_processes`, `C: value "EPERM"`, `ABC: error thrown out of memory`, `ABC: exit 0`, `ABC: signal 9` or
-/// `ABC: violation TEXT`. A row is for those tiers only that it names. Lines that begin with two spaces go on with the line above. `wall: SECONDS` sets a limit of its
-/// own. What follows `---` is the script. The first row, `prelude`, stands before every script.
+/// `ABC: violation TEXT`, the same with control groups and without. A row is for those tiers only that it names. Lines
+/// that begin with two spaces go on with the line above. `wall: SECONDS` sets a limit of its own. What follows `---` is
+/// the script. The first row, `prelude`, stands before every script.
 struct AttackTable {
     let attacks: [Attack]
 

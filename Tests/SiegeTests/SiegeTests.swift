@@ -9,9 +9,10 @@ import Testing
 /// After each of them a plain script of the same tenant and those of others run at once, and no interpreter was started
 /// anew; in the end nothing is left.
 @Suite(.serialized) struct SiegeTests {
-    @Test(
-        .enabled(if: geteuid() == 0, "tier A needs root, and the tables say how B and C end with its control groups"),
-        arguments: [SandboxTier.a, .b, .c])
+    /// Tier A needs root.
+    private static let tiers: [SandboxTier] = geteuid() == 0 ? [.a, .b, .c] : [.b, .c]
+
+    @Test(arguments: tiers)
     func `No script harms anybody but itself`(_ tier: SandboxTier) async throws {
         let tables = try [ScriptLanguage.python3, .php, .nodejs].map { try AttackTable($0) }
         try await Siege.lay(on: tier) { siege in
@@ -26,6 +27,21 @@ import Testing
             }
             #expect(siege.zygotes == zygotes)
         }
+    }
+
+    /// The same once more, as many run the program: as a user of no rights, who has no control groups.
+    @Test(
+        .enabled(if: geteuid() == 0, "the siege was laid as an ordinary user already"),
+        .enabled(if: TestProgram.isForEverybody, "the tests were built where only root can read them"))
+    func `No script harms anybody but itself where the program is not root`() async throws {
+        let user = "65534"
+        let program = try await TestProgram(
+            path: "/usr/bin/setpriv",
+            ["--reuid", user, "--regid", user, "--clear-groups", "--pdeathsig", "KILL", "--", TestProgram.bundle]
+                + ["--testing-library", "swift-testing", "--filter", "No script harms anybody but itself"])
+        let code = try await program.end(within: .seconds(300))
+        #expect(code == 0, "\(program.text)")
+        #expect(program.text.contains("with 2 test cases passed"), "\(program.text)")
     }
 
     private static func withstand(_ attack: Attack, _ siege: Siege) async {

@@ -9,14 +9,25 @@ public final class TestProgram: Sendable {
     private let output: String
     private let ended = Mutex<Int32?>(nil)
 
+    /// The test runner is the toolchain's own; the bundle, which is a program as well, is among its arguments.
+    public static let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
+
     /// The programs stand beside the test bundle.
     public static let binary: String = {
-        let buffer = UnsafeMutablePointer<CChar>.allocate(capacity: 4096)
-        defer { buffer.deallocate() }
-        // The test runner is the toolchain's own; the bundle is among its arguments.
-        let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
         let folder = bundle.split(separator: "/").dropLast().joined(separator: "/")
         return (bundle.hasPrefix("/") ? "/" : "") + folder + "/scriptorium"
+    }()
+
+    /// Whether any user of this machine could start them.
+    public static let isForEverybody: Bool = {
+        guard let resolved = realpath(bundle, nil) else { return false }
+        defer { free(resolved) }
+        let names = String(cString: resolved).split(separator: "/")
+        return names.indices.allSatisfy { index in
+            var about = stat()
+            let path = "/" + names[...index].joined(separator: "/")
+            return stat(path, &about) == 0 && about.st_mode & S_IXOTH != 0
+        }
     }()
 
     /// - Parameters:

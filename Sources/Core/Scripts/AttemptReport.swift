@@ -143,6 +143,8 @@ public struct ScriptError: Error, Sendable, Hashable {
         case memory
         /// The script wrote more to files than it may.
         case files
+        /// The script began more processes or threads than it may.
+        case processes
     }
 
     public var kind: Kind

@@ -54,11 +54,18 @@ final class Meter {
     func finish(_ exit: inout Exit) {
         stop()
         exit.peakMemoryBytes = max(exit.peakMemoryBytes, peak)
-        guard let cgroup else { return }
+        guard let cgroup else {
+            // What crashes may have been refused memory, and have been faster than our looks.
+            if exit.limit == nil, exit.signal != nil, exit.peakMemoryBytes > mostMemory { exit.limit = "memory_bytes" }
+            return
+        }
         if let time = cgroup.cpuTime { (exit.userCPU, exit.systemCPU) = time }
         exit.peakMemoryBytes = cgroup.peakBytes ?? exit.peakMemoryBytes
         if let key = cgroup.limitReached { exit.limit = key }
     }
+
+    /// What its processes may have in memory together.
+    private var mostMemory: Int { limits.memoryBytes + limits.tmpBytes + language.ownMemory }
 
     private func lookLater() {
         timer = Poller.shared.after(Self.pause) { [weak self] in self?.look() }
@@ -66,7 +73,6 @@ final class Meter {
 
     private func look() {
         var usage = ProcessTree(beneath: initial, withMemory: cgroup == nil)
-        let mostMemory = limits.memoryBytes + limits.tmpBytes + language.ownMemory
         if cgroup == nil, usage.memoryBytes > mostMemory, usage.tasks > 1 {
             usage.memoryBytes = ProcessTree.sharedMemoryBytes(beneath: initial) ?? usage.memoryBytes
         }

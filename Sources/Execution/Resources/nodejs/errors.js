@@ -10,10 +10,16 @@ const LIMITS = new Map([
 function kindOf(thrown) {
   try {
     if (thrown instanceof RangeError && thrown.message === 'Array buffer allocation failed') return 'memory';
-    return LIMITS.get(thrown?.code) ?? 'thrown';
+    return LIMITS.get(thrown?.code) ?? (isRefusedProcess(thrown) ? 'processes' : 'thrown');
   } catch {
     return 'thrown';
   }
+}
+
+/** What refuses a process or a thread has a number that other things have as well. */
+function isRefusedProcess(thrown) {
+  return thrown?.code === 'EAGAIN' ? String(thrown.syscall).startsWith('spawn')
+    : thrown?.code === 'ERR_WORKER_INIT_FAILED' && thrown.message === 'EAGAIN';
 }
 
 /** A thrown value with the script's own frames only, the innermost first. */

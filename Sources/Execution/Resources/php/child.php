@@ -87,6 +87,10 @@ namespace Harness {
     /** Warnings and notices go to the log; they never become exceptions. */
     function logged(int $level, string $message, string $file, int $line): bool
     {
+        // Whether the script copes with it or throws something of its own.
+        if (str_starts_with($message, 'pcntl_fork()') && pcntl_get_last_error() === PCNTL_EAGAIN) {
+            Script::$refused = true;
+        }
         if (error_reporting() & $level) {
             $kind = match ($level) {
                 E_NOTICE, E_USER_NOTICE => 'Notice',

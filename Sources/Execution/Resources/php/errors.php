@@ -8,7 +8,7 @@ namespace Harness {
     /** A throwable with the script's own frames only, the innermost first. */
     function described(\Throwable $error): array
     {
-        $report = ['kind' => 'thrown', 'message' => withoutPaths($error->getMessage())];
+        $report = ['kind' => Script::$refused ? 'processes' : 'thrown', 'message' => withoutPaths($error->getMessage())];
         if ($error instanceof \Exception) {
             $code = $error->getCode();
             $report['code'] = is_int($code) && $code !== 0 ? $code : 500;

@@ -12,6 +12,8 @@ namespace Harness {
         public static array $headers = [];
         public static bool $answered = false;
         public static bool $running = false;
+        /** Whether it may have no more processes. */
+        public static bool $refused = false;
     }
 
     /** The script as the body of a closure. The wrapper shares the first line, so lines stay the author's. */

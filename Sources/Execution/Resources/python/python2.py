@@ -22,6 +22,7 @@ import select
 import signal
 import socket
 import struct
+from thread import error as NO_THREAD, stack_size
 
 IS_ONCE = sys.argv[4:] == ["once"]  # for one job, without a zygote
 
@@ -35,6 +36,8 @@ CONTROL = 3     # in the zygote: the control socket (SOCK_SEQPACKET)
 
 TEXT = unicode
 TOO_DEEP = RuntimeError
+# What begins a process.
+BEGINNINGS = [(os, "fork"), (os, "forkpty")]
 # What a script finds beside `event` and `platform`, as the reference has it.
 SCRIPT_NAMES = {"json": json, "httplib": httplib}
 STDERR = sys.stderr

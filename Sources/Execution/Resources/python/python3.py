@@ -9,6 +9,7 @@ Everything that a child needs is imported and has run once before the first fork
 This piece is what Python 3 has of its own; `python2.py` has the same names for Python 2.7. The other pieces follow in
 one text and are written for both.
 """
+import _posixsubprocess
 import ast
 import errno
 import fcntl
@@ -21,6 +22,7 @@ import select
 import signal
 import socket
 import sys
+from _thread import stack_size
 
 IS_ONCE = sys.argv[4:] == ["once"]  # for one job, without a zygote
 
@@ -33,7 +35,12 @@ for name in () if IS_ONCE else (
 CONTROL = 3     # in the zygote: the control socket (SOCK_SEQPACKET)
 
 TEXT, DICT = str, dict
-TOO_DEEP = RecursionError
+TOO_DEEP, NO_THREAD = RecursionError, RuntimeError
+# What begins a process; `subprocess` may have taken its own already.
+BEGINNINGS = [
+    (os, "fork"), (os, "forkpty"), (os, "posix_spawn"), (os, "posix_spawnp"), (_posixsubprocess, "fork_exec"),
+    (sys.modules.get("subprocess"), "_fork_exec"),
+]
 # What a script finds beside `event` and `platform`, as the reference has it.
 SCRIPT_NAMES = {"json": json, "http": http}
 STDOUT, STDERR = sys.stdout, sys.stderr

@@ -93,13 +93,6 @@ def message_of(error):
         return type(error).__name__
 
 
-def kind_of(error, usual="thrown"):
-    """The kind of an error: those that a limit has caused are told from others."""
-    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
-        return "memory"
-    return "files" if getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG) else usual
-
-
 def described(error, name):
     """An exception with the script's own frames only, the innermost first."""
     frames = []
