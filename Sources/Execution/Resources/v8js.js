@@ -119,11 +119,19 @@ function world(bridge, compile) {
   const typeError = TypeError;
   const { keys, entries } = Object;
   const { isArray } = Array;
+  // JSON escapes a surrogate only where it stands alone, and then no text holds it.
+  const lone = /(?:^|[^\\])(?:\\\\)*\\ud[89a-f]/;
 
   function through(door, value) {
     const answer = bridge(door, value);
     if (typeof answer !== 'string') throw new failure('The platform could not be asked');
     return answer;
+  }
+
+  function written(value) {
+    const json = stringify(value);
+    if (lone.test(json)) throw new typeError('text with a lone surrogate');
+    return json;
   }
 
   function print(...values) {
@@ -171,7 +179,7 @@ function world(bridge, compile) {
   let count = 0;
 
   function ask(question) {
-    const reply = parse(through('exchange', stringify({ id: ++count, ...question })));
+    const reply = parse(through('exchange', written({ id: ++count, ...question })));
     if ('refused' in reply) throw new failure(reply.refused);
     return reply.value;
   }
@@ -195,7 +203,7 @@ function world(bridge, compile) {
         request.body = text(payload);
       }
     }
-    return result(parse(through('exchange', stringify(request))));
+    return result(parse(through('exchange', written(request))));
   }
 
   function result({ status, headers, body }) {
@@ -306,13 +314,13 @@ function world(bridge, compile) {
       });
     }
     const result = {};
-    if (returned !== event && !isNaN(returned) && typeof returned !== 'symbol') result.returned = returned;
-    if (event.exception !== undefined) result.exception = plain(event.exception);
-    result.response = event.response;
-    if (event.stop_propagation) result.stop_propagation = true;
-    if (stage === 'pre_process' || event.response === undefined) result.event = event;
     try {
-      const whole = stringify(result);
+      if (returned !== event && !isNaN(returned) && typeof returned !== 'symbol') result.returned = returned;
+      if (event.exception !== undefined) result.exception = plain(event.exception);
+      result.response = event.response;
+      if (event.stop_propagation) result.stop_propagation = true;
+      if (stage === 'pre_process' || event.response === undefined) result.event = event;
+      const whole = written(result);
       // What is neither number nor text in JSON shows only there, so the common case needs no second look.
       if (whole.includes('null')) stringify(result, finite);
       return whole;
@@ -370,9 +378,12 @@ function syntaxError(error, name) {
 
 // --- The process -----------------------------------------------------------------------------------------------------
 
+const LONE = /(?<=(?:^|[^\\])(?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g;
+
+/** RESULT's text from what the script's world says, which may be anything. */
 function outcome(text, name) {
-  const result = JSON.parse(text);
-  return 'thrown' in result ? JSON.stringify({ error: described(result.thrown, name) }) : text;
+  const thrown = JSON.parse(text)?.thrown;
+  return thrown === undefined ? text : JSON.stringify({ error: described(thrown, name) }).replace(LONE, '\ufffd');
 }
 
 const { context, run } = makeWorld();
@@ -393,5 +404,11 @@ try {
   writeFrame(RESULT, JSON.stringify({ error: syntaxError(error, name) }));
   leave(0);
 }
-writeFrame(RESULT, type === CHECK ? '{}' : type === JOB ? outcome(run(script, payload), name) : '{}');
+let text = '{}';
+try {
+  if (type === JOB) text = outcome(run(script, payload), name);
+} catch {
+  leave(70); // the script has spoilt what would tell of it
+}
+writeFrame(RESULT, text);
 leave(0);

@@ -14,15 +14,16 @@ function finish(text) {
 }
 
 function fail(thrown, code) {
-  finish(stringify({ error: described(thrown, job.name, code) }));
+  finish(stringify({ error: described(thrown, job.name, code) }).replace(LONE, '\ufffd'));
 }
 
 /** How one job asks; when it is over, nobody would hear the answer. */
 function sender(mine) {
   return (request, onReply) => {
     if (mine !== job) throw new Error('The job that this platform object belongs to is over');
+    const text = written({ id: calls + 1, ...request });
     calls += 1;
-    writeFrame(API_REQUEST, stringify({ id: calls, ...request }));
+    writeFrame(API_REQUEST, text);
     waiting.set(calls, onReply);
     socket.ref(); // an open call keeps the event loop alive
   };

@@ -73,28 +73,34 @@ function run(script, job, api, ask, state, fail) {
 function encoded(state) {
   const { event, returned } = state;
   const result = {};
-  const nothing = returned === event || Number.isNaN(returned) || typeof returned === 'symbol';
-  if (!nothing) result.returned = returned; // undefined and functions leave no trace in JSON
-  if (event.exception !== undefined) {
-    result.exception = event.exception instanceof Error ? plain(event.exception) : event.exception;
-  }
-  result.response = event.response;
-  if (event.stop_propagation) result.stop_propagation = true;
-  if (state.beforeService || event.response === undefined) result.event = event;
   try {
-    const text = stringify(result);
+    const nothing = returned === event || Number.isNaN(returned) || typeof returned === 'symbol';
+    if (!nothing) result.returned = returned; // undefined and functions leave no trace in JSON
+    if (event.exception !== undefined) {
+      result.exception = event.exception instanceof Error ? plain(event.exception) : event.exception;
+    }
+    result.response = event.response;
+    if (event.stop_propagation) result.stop_propagation = true;
+    if (state.beforeService || event.response === undefined) result.event = event;
+    const text = written(result);
     // What is neither number nor text in JSON shows only there, so the common case needs no second look.
     if (text.includes('null')) stringify(result, refuseNonFinite);
-    // JSON.stringify escapes a surrogate only where it stands alone.
-    if (text.includes('\\ud') && /(?:^|[^\\])(?:\\\\)*\\ud[89a-f]/.test(text)) {
-      throw new TypeError('text with a lone surrogate');
-    }
     return text;
   } catch (error) {
     const why = String(error?.message ?? error).split('\n')[0];
     const message = `The result can not be written as JSON: ${why}`;
     return stringify({ error: { kind: 'result', message, trace: [] } });
   }
+}
+
+// JSON.stringify escapes a surrogate only where it stands alone, and then no text holds it.
+const LONE = /(?<=(?:^|[^\\])(?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g;
+
+/** JSON of what the script has made. */
+function written(value) {
+  const text = stringify(value);
+  if (text.includes('\\ud') && text.search(LONE) >= 0) throw new TypeError('text with a lone surrogate');
+  return text;
 }
 
 function refuseNonFinite(key, value) {

@@ -89,7 +89,7 @@ def run(job, fd):
 def message_of(error):
     try:
         return said(error) or ("out of memory" if isinstance(error, MemoryError) else "")
-    except Exception:
+    except:  # also what Python 2 can throw that is no exception
         return type(error).__name__
 
 
