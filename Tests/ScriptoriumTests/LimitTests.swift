@@ -15,6 +15,8 @@ import Testing
         var config = ""
         var quotas = "{}"
         var isAsynchronous = false
+        /// The least tier of the sandbox in which a script can do that at all.
+        var tier = SandboxTier.none
         var status: Int
         /// What the body says.
         var part: String
@@ -23,6 +25,11 @@ import Testing
     }
 
     private static let burn = "import time\nwhile time.process_time() < 0.4: pass\n"
+    private static let threads = """
+        import threading, time
+        threading.stack_size(65536)
+        while True: threading.Thread(target=time.sleep, args=(100,), daemon=True).start()
+        """
     /// What a harness reports whose interpreter has run out of memory.
     private static let outOfMemory = """
         import os, struct
@@ -57,6 +64,23 @@ import Testing
             limit: "memory_bytes", script: outOfMemory, config: #""memory_bytes":134217728"#, status: 500,
             part: "128 MiB"),
         Row(
+            limit: "max_processes", script: threads, config: #""max_processes":8"#, status: 500,
+            part: "8 (max_processes)"),
+        Row(
+            limit: "max_processes", script: "import os\nwhile True: os.fork()", quotas: #"{"max_processes":8}"#,
+            tier: .b, status: 500, part: "8 (max_processes)"),
+        Row(
+            limit: "max_processes", language: "php",
+            script: "while (true) if (pcntl_fork() < 0) throw new Exception('no more');", config: #""max_processes":8"#,
+            tier: .b, status: 500, part: "8 (max_processes)"),
+        Row(
+            limit: "tmp_bytes", script: "with open('/tmp/x', 'wb') as file: file.write(bytes(3 << 20))",
+            config: #""tmp_bytes":1048576"#, tier: .b, status: 500, part: "1 MiB (tmp_bytes)"),
+        Row(
+            limit: "tmp_bytes", language: "nodejs",
+            script: "require('fs').writeFileSync('/tmp/x', Buffer.alloc(3 << 20));", quotas: #"{"tmp_bytes":1048576}"#,
+            isAsynchronous: true, tier: .b, status: 500, part: "1 MiB (tmp_bytes)"),
+        Row(
             limit: "response_bytes", script: "return 'x' * 2000", config: #""response_bytes":1000"#, status: 500,
             part: "1000 bytes"),
         // So much that its process may not even send it.
@@ -86,6 +110,8 @@ import Testing
 
     @Test(arguments: rows)
     func theLimitIsNamed(row: Row) async throws {
+        let tier = try await HostSandbox.tier()
+        if tier < row.tier { try Test.cancel("no script has files or children in tier \(tier.rawValue)") }
         let tenant = try await TestInstallation.shared().tenant(quotas: row.quotas)
         try await tenant.save("leaf", "python3", "return 1")
         try await tenant.save("middle", "python3", "return platform.api.get('leaf').status")
