@@ -22,6 +22,15 @@ extension HTTPEdge {
             // What was seen of the queue before stays, beside this.
             set("scriptorium_database_up", 0)
         }
+        do {
+            let vacuum = try await platform.queue.vacuumState()
+            for (table, count) in vacuum.deadTuples {
+                set("scriptorium_queue_dead_tuples", count, [("table", table)])
+            }
+            set("scriptorium_queue_oldest_snapshot_seconds", vacuum.oldestSnapshot.seconds)
+        } catch {
+            logger.debug("dead rows not measured", metadata: ["error": "\(error)"])
+        }
         return ServiceResponse(
             headers: [(name: "Content-Type", value: "text/plain; version=0.0.4; charset=utf-8")],
             body: Array(metrics().utf8))

@@ -28,7 +28,9 @@ struct HTTPEdge: HTTPResponder {
         do {
             answer = try await self.answer(request, origin, context)
         } catch {
-            answer = Self.shown(describe(error, origin), origin.requestID, accept: Self.accept(of: request))
+            let error = describe(error, origin)
+            QuotaMetrics.count(error)
+            answer = Self.shown(error, origin.requestID, accept: Self.accept(of: request))
         }
         answer.headers.append((name: "X-Request-Id", value: origin.requestID))
         let duration = started.duration(to: .now)

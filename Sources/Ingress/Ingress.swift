@@ -27,6 +27,7 @@ public struct Ingress: Service {
 
     /// Serves until the service is stopped; then takes no new connections and lets the calls under way end.
     public func run() async throws {
+        if options.planes.contains(.api) { QuotaMetrics.begin() }
         try await HTTPFront(responder: edge, options: options, listening: listening, logger: logger).run()
     }
 

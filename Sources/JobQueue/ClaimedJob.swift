@@ -6,6 +6,8 @@ public struct ClaimedJob: Sendable {
     public let id: JobID
     /// By the database's clock.
     public let createdAt: Timestamp
+    /// How old it was when it was claimed, by the same clock.
+    public let age: Duration
     public let tenant: TenantID
     public let isAsynchronous: Bool
     /// Counted from 1.
@@ -26,13 +28,14 @@ public struct ClaimedJob: Sendable {
     init(_ row: Row) throws {
         let (
             id, createdAt, tenant, isAsynchronous, attempt, maxAttempts, service, serviceID, version, wall, ingress,
-            retryOnError, payload, isCapped
+            retryOnError, payload, isCapped, claimedAt
         ) =
             try row.decode(
                 JobID.self, Timestamp.self, Int64.self, Bool.self, Int16.self, Int16.self, String.self, Int64.self,
-                Int32.self, Int32.self, Int64.self, Bool.self, [UInt8].self, Bool.self)
+                Int32.self, Int32.self, Int64.self, Bool.self, [UInt8].self, Bool.self, Timestamp.self)
         self.id = id
         self.createdAt = createdAt
+        age = .microseconds(max(0, claimedAt.microseconds - createdAt.microseconds))
         self.tenant = TenantID(rawValue: tenant)
         self.isAsynchronous = isAsynchronous
         self.attempt = Int(attempt)

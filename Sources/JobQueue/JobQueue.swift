@@ -60,6 +60,7 @@ public final class JobQueue: Service, Sendable {
 
     /// Sends the wake-ups until the service is stopped.
     public func run() async throws {
+        QueueMetrics.begin()
         await cancelWhenGracefulShutdown { await self.notifier.run() }
     }
 
@@ -104,6 +105,7 @@ public final class JobQueue: Service, Sendable {
         _ worker: WorkerID, _ want: Int, _ asynchronous: Int, _ languages: some Collection<ScriptLanguage>,
         _ tier: SandboxTier, _ ended: EndedRuns.Counts
     ) async throws -> [ClaimedJob] {
+        let asked = ContinuousClock.now
         let jobs = try await database.system.execute(
             SystemStatements.claim,
             [
@@ -113,7 +115,7 @@ public final class JobQueue: Service, Sendable {
             ]
         )
         .map(ClaimedJob.init)
-        QueueMetrics.claimed(jobs.count)
+        QueueMetrics.claimed(jobs.count, in: asked.duration(to: .now))
         return jobs
     }
 

@@ -11,6 +11,10 @@ enum QueueMetrics {
     private static let refused = Counter(label: "scriptorium_results_refused_total")
     private static let lost = Counter(label: "scriptorium_attempts_lost_total")
     private static let claims = Recorder(label: "scriptorium_claim_jobs")
+    private static let claimTime = Timer(label: "scriptorium_claim_seconds")
+
+    /// Shows what has not happened yet as such.
+    static func begin() { for counter in [refused, lost] + ended.map(\.1) { counter.increment(by: 0) } }
 
     private static func accepted(_ kind: String) -> Counter {
         Counter(label: "scriptorium_jobs_accepted_total", dimensions: [("kind", kind)])
@@ -29,5 +33,10 @@ enum QueueMetrics {
 
     static func resultRefused() { refused.increment() }
     static func attemptLost() { lost.increment() }
-    static func claimed(_ count: Int) { claims.record(count) }
+
+    /// - Parameter time: from the question to the answer, a wait for a connection included.
+    static func claimed(_ count: Int, in time: Duration) {
+        claims.record(count)
+        claimTime.record(duration: time)
+    }
 }

@@ -18,7 +18,7 @@ enum SystemStatements {
         "queue_claim",
         """
         select id, created_at, tenant, asynchronous, attempt, max_attempts, service, service_id, version, wall_ms, ingress,
-            retry_on_error, request, capped
+            retry_on_error, request, capped, clock_timestamp()
         from claim_4($1::bigint, $2::integer, $3::integer, $4::smallint[], $5::smallint, $6::bigint[], $7::bigint[],
             $8::integer[], $9::bigint[])
         """)

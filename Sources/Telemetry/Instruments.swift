@@ -56,7 +56,7 @@ final class HistogramInstrument: Instrument, TimerHandler, RecorderHandler {
     }
 
     static let seconds = [
-        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600,
     ]
     static let sizes: [Double] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
 

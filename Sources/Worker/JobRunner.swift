@@ -63,6 +63,7 @@ struct JobRunner: Sendable {
             logger[metadataKey: "trace_id"] = "\(payload.trace.traceID)"
             logger.debug("attempt begins")
             let work = try await work(of: job, payload)
+            if job.attempt == 1, !isPutOff(payload, work) { WorkerMetrics.claimed(job) }
             let log = JobLog(job: job, worker: epoch, dataKey: tenant.dataKey, queue: platform.queue, logger: logger)
             let call = try await call(job, payload, work, tenant)
             let outcome = await withTaskGroup(of: Void.self) { group in
@@ -108,6 +109,15 @@ struct JobRunner: Sendable {
             throw ServiceError.notFound("The service '\(job.service)' was deleted before its job could run.")
         }
         return .script(script, reference)
+    }
+
+    /// Whether its caller or its author wanted it later: then it has not waited for a worker all the time.
+    private func isPutOff(_ payload: JobPayload, _ work: ScriptCall.Work) -> Bool {
+        if case .script(let script, _) = work {
+            let settings = ScriptSettings(config: script.config)
+            if settings.isQueued, settings.delaySeconds ?? 0 > 0 { return true }
+        }
+        return Query.pairs(payload.request.query).contains { ["delay", "run_at"].contains($0.name) }
     }
 
     private func call(

@@ -55,6 +55,7 @@ public final class Worker: Service, Sendable {
     /// Works until the service is stopped; then takes nothing new, gives what runs the grace period, and hands back what
     /// is left, which costs those jobs no attempt.
     public func run() async throws {
+        WorkerMetrics.begin()
         await withGracefulShutdownHandler {
             while !isStopping, !Task.isCancelled {
                 guard let epoch = await register() else { break }
@@ -67,6 +68,11 @@ public final class Worker: Service, Sendable {
     }
 
     private var isStopping: Bool { state.withLock { $0.isStopping } }
+
+    /// Under the lock, so that the last word is the right one.
+    private func note(_ state: borrowing State) {
+        WorkerMetrics.slots(options.slots, busy: state.held.count)
+    }
 
     /// Makes the claiming look again.
     private func look() {
@@ -99,6 +105,7 @@ public final class Worker: Service, Sendable {
         state.withLock { state in
             state.held = [:]
             state.signal = signal
+            note(state)
         }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.heartbeat(epoch) }
@@ -156,6 +163,7 @@ public final class Worker: Service, Sendable {
             var pause = JobQueue.heartbeatInterval
             do {
                 guard try await queue.heartbeat(epoch, holding: state.withLock { Array($0.held.keys) }) else {
+                    WorkerMetrics.leaseLost(.givenUp)
                     logger.error("worker was given up: stopping its scripts and registering anew")
                     return
                 }
@@ -179,6 +187,7 @@ public final class Worker: Service, Sendable {
         while !Task.isCancelled {
             let limit = state.withLock { $0.renewed } + Self.patience
             guard clock.now < limit else {
+                WorkerMetrics.leaseLost(.notRenewed)
                 logger.error("the lease can not be renewed: stopping the scripts before it runs out")
                 return
             }
@@ -222,6 +231,7 @@ public final class Worker: Service, Sendable {
     private func letGo(_ job: ClaimedJob) {
         state.withLock { state in
             if state.held[job.id]?.attempt == job.attempt { state.held[job.id] = nil }
+            note(state)
         }
     }
 
@@ -257,9 +267,10 @@ public final class Worker: Service, Sendable {
                         tier: platform.tier)
                     for job in jobs {
                         let (stop, stopper) = AsyncStream.makeStream(of: Never.self)
-                        state.withLock {
-                            $0.held[job.id] = Hold(
+                        state.withLock { state in
+                            state.held[job.id] = Hold(
                                 attempt: job.attempt, isAsynchronous: job.isAsynchronous, stopper: stopper)
+                            note(state)
                         }
                         hold.yield(HeldJob(job: job, stop: stop))
                     }

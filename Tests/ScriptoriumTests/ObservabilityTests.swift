@@ -13,14 +13,16 @@ import Testing
         let url: String
         let ingressAdmin: String
         let workerAdmin: String
+        let databaseURL: String
         let key: String
         let http = HTTPClient()
 
         static let shared = Task { try await House() }
 
         private init() async throws {
+            databaseURL = try await TestPostgres.database(migrations: Migration.embedded)
             let environment = [
-                "SCRIPTORIUM_DATABASE_URL": try await TestPostgres.database(migrations: Migration.embedded),
+                "SCRIPTORIUM_DATABASE_URL": databaseURL,
                 "SCRIPTORIUM_SECRET_KEY": SecretKeyRing.generate(), "SCRIPTORIUM_PORT": "0",
                 "SCRIPTORIUM_OPERATOR_TOKEN": TestInstallation.operatorToken, "SCRIPTORIUM_WORKER_CONCURRENCY": "4",
                 "SCRIPTORIUM_ADMIN_PORT": "0", "SCRIPTORIUM_LOG_FORMAT": "json", "SCRIPTORIUM_LOG_LEVEL": "debug",
@@ -136,6 +138,10 @@ import Testing
             ("scriptorium_workers", house.ingressAdmin), ("scriptorium_worker_slots", house.ingressAdmin),
             ("scriptorium_database_up", house.ingressAdmin), ("scriptorium_http_connections", house.ingressAdmin),
             ("scriptorium_database_wait_seconds_count", house.workerAdmin),
+            ("scriptorium_database_use_seconds_sum", house.workerAdmin),
+            ("scriptorium_database_connections", house.ingressAdmin),
+            ("scriptorium_claim_seconds_sum", house.workerAdmin),
+            (#"scriptorium_job_wait_seconds_sum{kind="synchronous"}"#, house.workerAdmin),
             (#"scriptorium_script_cpu_seconds_total{language="python3",mode="user"}"#, house.workerAdmin),
             (#"scriptorium_script_bytes_total{language="python3",direction="in"}"#, house.workerAdmin),
             (#"scriptorium_script_bytes_total{language="python3",direction="out"}"#, house.workerAdmin),
@@ -150,6 +156,20 @@ import Testing
                 == Double(try await HostSandbox.tier().rank))
         // Only of processes that run scripts.
         #expect(try await house.sample("scriptorium_sandbox_tier", at: house.ingressAdmin) == nil)
+        for name in [
+            "scriptorium_attempts_lost_total", "scriptorium_results_refused_total",
+            "scriptorium_database_connections_busy",
+            #"scriptorium_leases_lost_total{cause="given_up"}"#, #"scriptorium_leases_lost_total{cause="not_renewed"}"#,
+            "scriptorium_queue_oldest_snapshot_seconds", #"scriptorium_queue_dead_tuples{table="ready"}"#,
+            #"scriptorium_queue_dead_tuples{table="run"}"#, #"scriptorium_queue_dead_tuples{table="delayed"}"#,
+        ] {
+            #expect(try await house.sample(name, at: house.workerAdmin) != nil, "\(name)")
+        }
+        try await eventually("the worker has let go of all jobs") {
+            let busy = try await house.sample(#"scriptorium_slots{state="busy"}"#, at: house.workerAdmin) ?? 0
+            let free = try await house.sample(#"scriptorium_slots{state="free"}"#, at: house.workerAdmin) ?? 0
+            return busy + free == 4
+        }
         for kind in ["synchronous", "asynchronous"] {
             #expect(
                 try await house.sample(#"scriptorium_queue_ready_jobs{kind="\#(kind)"}"#, at: house.workerAdmin)
@@ -173,6 +193,78 @@ import Testing
         for (index, (name, least)) in zip(names, [1.0, 1, 1, 5, 100, 0]).enumerated() {
             let now = try #require(try await house.sample(name, at: house.workerAdmin))
             #expect(index < 3 ? now == before[index] + least : now >= before[index] + least, "\(name)")
+        }
+    }
+
+    @Test func whoIsRefusedForAQuotaIsCounted() async throws {
+        let house = try await House.shared.value
+        let name = #"scriptorium_quota_refusals_total{quota="max_body_bytes"}"#
+        let before = try #require(try await house.sample(name, at: house.ingressAdmin))
+        let connection = try RawConnection(house.url)
+        connection.send(
+            "POST /api/v2/inner HTTP/1.1\r\nHost: here\r\nX-API-Key: \(house.key)\r\nContent-Length: 99999999\r\n\r\n")
+        #expect(try await connection.all().contains("max_body_bytes"))
+        #expect(try await house.sample(name, at: house.ingressAdmin) == before + 1)
+    }
+
+    /// A job that was put off has not waited for a worker.
+    @Test func onlyTheTimeInTheQueueIsAWait() async throws {
+        let house = try await House.shared.value
+        let name = #"scriptorium_job_wait_seconds_count{kind="asynchronous"}"#
+        let before = try await house.sample(name, at: house.workerAdmin) ?? 0
+        for query in ["?delay=0.5&async=true", "?async=true"] {
+            let accepted = try await house.get(
+                house.url + "/api/v2/inner" + query, [(name: "X-API-Key", value: house.key)])
+            let path = try #require(accepted.header("Location"), "\(accepted.text)")
+            let ended = try await house.get(
+                house.url + path + "/response?wait=60", [(name: "X-API-Key", value: house.key)])
+            #expect(ended.status == 200, "\(ended.text)")
+        }
+        // No other test of this suite has asynchronous jobs.
+        #expect(try await house.sample(name, at: house.workerAdmin) == before + 1)
+    }
+
+    @Test func aSnapshotThatIsHeldIsSeenWithWhatItKeeps() async throws {
+        let house = try await House.shared.value
+        let snapshot = try await HeldTransaction(house.databaseURL)
+        try await eventually("its age is told") {
+            try await house.sample("scriptorium_queue_oldest_snapshot_seconds", at: house.ingressAdmin) ?? 0 > 1
+        }
+        #expect(try await house.call("inner").status == 200)
+        // The server's sessions tell of their deletions from time to time.
+        try await eventually("dead rows are counted") {
+            try await house.sample(#"scriptorium_queue_dead_tuples{table="run"}"#, at: house.ingressAdmin) ?? 0 > 0
+        }
+        await snapshot.end()
+        try await eventually("no snapshot is left") {
+            try await house.sample("scriptorium_queue_oldest_snapshot_seconds", at: house.ingressAdmin) ?? 9 < 1
+        }
+    }
+
+    @Test(.enabled(if: Promtool.path != nil, "promtool is missing: deploy/promtool gets it"))
+    func prometheusHasNothingAgainstTheMetrics() async throws {
+        let house = try await House.shared.value
+        let promtool = try #require(Promtool.path)
+        #expect(try await house.call("outer").status == 200)
+        for url in [house.ingressAdmin, house.workerAdmin] {
+            let text = try await house.get(url + "/metrics", [House.authorization]).text
+            let (code, said) = try await Promtool.check(text, with: promtool)
+            #expect(code == 0 && said.isEmpty, "\(said)")
+        }
+        // It would say so.
+        let (code, said) = try await Promtool.check("# TYPE a_ms counter\na_ms 1\n", with: promtool)
+        #expect(code != 0 && said.contains("no help text"), "\(said)")
+    }
+
+    /// Whatever any room counts, also where nothing was counted yet.
+    @Test func everyMetricIsInTheManual() throws {
+        let readme = try Checkout.text("README.md")
+        let help = try Checkout.text("Sources/scriptorium/House/Metering.swift")
+        for file in try Checkout.files(below: "Sources", ending: "Metrics.swift") {
+            for match in try Checkout.text(file).matches(of: /"(scriptorium_[a-z_]+)"/) {
+                #expect(readme.contains("`\(match.output.1)`"), "README.md does not have \(match.output.1)")
+                #expect(help.contains("\"\(match.output.1)\":"), "\(match.output.1) is not explained")
+            }
         }
     }
 

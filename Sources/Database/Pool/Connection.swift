@@ -12,6 +12,8 @@ final class Connection: Sendable {
                     let link = try Link.open(target) { queue.isClosed }
                     backoff.reset()
                     queue.note(nil)
+                    PoolMetrics.opened()
+                    defer { PoolMetrics.closed() }
                     Self.serve(queue, with: link)
                 } catch {
                     queue.note(error)
@@ -28,7 +30,7 @@ final class Connection: Sendable {
     /// Until the connection is broken or the queue closed.
     private static func serve(_ queue: WorkQueue, with link: Link) {
         while let work = queue.next() {
-            let isDone = link.isAlive() && work.attempt(on: link)
+            let isDone = link.isAlive() && PoolMetrics.using { work.attempt(on: link) }
             queue.finished(work)
             if !isDone { queue.putBack(work) }
             guard isDone, !link.isBroken, link.isIdle else { return }
