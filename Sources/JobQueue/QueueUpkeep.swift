@@ -8,10 +8,18 @@ import ServiceLifecycle
 public struct QueueUpkeep: Service {
     private let queue: JobQueue
     private let logger: Logger
+    private let snapshots: SnapshotWatch
 
-    public init(queue: JobQueue, logger: Logger) {
+    /// - Parameters:
+    ///   - patience: from here on an open transaction is worth a warning.
+    ///   - longestIdle: for so long a session of our own may leave a transaction open and do nothing.
+    public init(
+        queue: JobQueue, logger: Logger, patience: Duration = .seconds(5), longestIdle: Duration = .seconds(30)
+    ) {
         self.queue = queue
         self.logger = logger
+        snapshots = SnapshotWatch(
+            database: queue.database, logger: logger, patience: patience, longestIdle: longestIdle)
     }
 
     /// Works until the service is stopped.
@@ -32,6 +40,12 @@ public struct QueueUpkeep: Service {
                     if rounds % 300 == 150 { try await drop() }
                 } catch {
                     logger.debug("upkeep not done", metadata: ["error": "\(error)"])
+                }
+                // It is no work of the queue: what fails there must not keep this from being told.
+                do {
+                    try await snapshots.look()
+                } catch {
+                    logger.debug("no look at old transactions", metadata: ["error": "\(error)"])
                 }
                 try? await Task.sleep(for: .milliseconds(Int64.random(in: 1500...2500)))
             }

@@ -21,4 +21,43 @@ extension SystemStatements {
         ) as o
         where to_regclass('public.' || t.name) is not null
         """, idempotent: true)
+
+    /// Transactions of this database that are older than the parameter and hold back vacuum: the oldest first, and no more
+    /// than a few.
+    static let oldSnapshots = Statement(
+        "queue_old_snapshots",
+        """
+        select s.pid, s.name, s.state, s.began, extract(epoch from clock_timestamp() - s.began)::double precision
+        from (
+            select a.pid, coalesce(left(a.application_name, 100), '') as name, coalesce(a.state, a.backend_type, '') as state,
+                a.xact_start as began
+            from pg_stat_activity a
+            where a.datname = current_database() and a.pid <> pg_backend_pid()
+                and coalesce(a.backend_xmin, a.backend_xid) is not null
+                and not exists (select from pg_stat_progress_vacuum v where v.pid = a.pid)
+            union all
+            select 0, left(p.gid, 100), 'prepared', p.prepared from pg_prepared_xacts p
+            where p.database = current_database()
+        ) as s
+        where s.began < clock_timestamp() - make_interval(secs => $1::double precision)
+        order by s.began limit 10
+        """, idempotent: true)
+
+    /// Ends the sessions of our own user that have done nothing in an open transaction for longer than the parameter.
+    static let endIdle = Statement(
+        "queue_end_idle",
+        """
+        select i.pid, i.name, i.idle
+        from (
+            -- The limit keeps the condition outside from being asked of anybody else.
+            select a.pid, coalesce(left(a.application_name, 100), '') as name,
+                extract(epoch from clock_timestamp() - a.state_change)::double precision as idle
+            from pg_stat_activity a
+            where a.datname = current_database() and a.pid <> pg_backend_pid() and a.usename = session_user
+                and a.state in ('idle in transaction', 'idle in transaction (aborted)')
+                and a.state_change < clock_timestamp() - make_interval(secs => $1::double precision)
+            order by a.state_change limit 100
+        ) as i
+        where pg_terminate_backend(i.pid)
+        """)
 }
