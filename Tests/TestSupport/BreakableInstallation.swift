@@ -83,6 +83,41 @@ public actor BreakableInstallation {
 
     public func thawServer() { for pid in serverProcesses() { kill(pid, SIGCONT) } }
 
+    /// Runs a statement as the server's owner, on a connection of its own that leads straight there.
+    public nonisolated func query(
+        _ statement: Statement, _ parameters: [any PostgresEncodable] = []
+    ) async throws -> [Row] {
+        let database = Database(
+            DatabaseOptions(url: databaseURL, connections: 1, applicationName: "test"), logger: Self.logger)
+        let result = await Task { try await database.system.execute(statement, parameters) }.result
+        await database.close()
+        return try result.get()
+    }
+
+    /// Ends sessions of the programs as an administrator would, each with this probability.
+    /// - Returns: how many.
+    public nonisolated func killBackends(_ share: Double) async throws -> Int {
+        let statement = Statement(
+            "kill_backends",
+            """
+            select count(pg_terminate_backend(pid)) from pg_stat_activity
+            where datname = current_database() and application_name like 'scriptorium%' and random() < $1::float8
+            """)
+        return try await query(statement, [share]).first?.decode(Int.self) ?? 0
+    }
+
+    /// Which worker runs a job: its process.
+    public nonisolated func runner(of job: String) async throws -> pid_t? {
+        let statement = Statement(
+            "runner",
+            "select w.name from run r join worker w on w.id = r.worker where r.id = $1::text::uuid")
+        guard let name = try await query(statement, [job]).first?.decode(String.self) else { return nil }
+        return name.split(separator: ":").last.flatMap { pid_t($0) }
+    }
+
+    /// The name of the process with this id.
+    public func name(of pid: pid_t) -> String? { programs.first { $0.value.pid == pid }?.key }
+
     /// The audit's complaints: empty where it has none.
     public func audit() async throws -> String {
         let (code, text) = try await run(["fsck"])

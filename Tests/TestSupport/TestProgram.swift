@@ -113,7 +113,7 @@ private func spawn(_ line: [String], _ environment: [String], output: String) ->
 }
 
 /// A thread that the work may block.
-private enum OwnThread {
+enum OwnThread {
     final class Work: Sendable {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
