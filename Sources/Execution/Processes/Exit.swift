@@ -19,10 +19,12 @@ struct Exit: Sendable, Equatable {
         }
     }
 
-    /// Whether an interpreter has given up for want of memory: V8 aborts with a sentence, PHP leaves with two words.
+    /// Whether an interpreter has given up for want of memory: V8 aborts with a sentence, PHP and
+    /// Python's harness leave with a few words.
     func hasRunOutOfMemory(saying lastWords: String?) -> Bool {
         guard let lastWords else { return false }
-        return signal != nil ? lastWords.hasSuffix(" out of memory") : code == 1 && lastWords == "Out of memory"
+        if signal != nil { return lastWords.hasSuffix(" out of memory") }
+        return code == 1 && lastWords == "Out of memory" || code == 70 && lastWords == "out of memory"
     }
 
     /// The exit code; nil where a signal ended it.

@@ -58,6 +58,8 @@ def child(sandbox, fds):
         random.seed()  # Python 3 does so by itself after a fork
         write_frame(FRAMES, READY, b"{}")
         status = answer(FRAMES)
+    except MemoryError:
+        _write(2, b"out of memory\n")  # a text of its own might want some
     except BaseException as error:
         STDERR.write("%s\n" % message_of(error))  # the harness's own failure, such as a worker that has gone
     finally:
