@@ -116,6 +116,9 @@ let package = Package(
         tests("OutboundTests", ["Core", "Outbound"]),
         tests("ScriptoriumTests", ["Core", "Database", "Outbound", "TestSupport", .logging]),
         tests("CatalogTests", ["Catalog", "Core", "Database", "TestSupport", .logging, .serviceLifecycle]),
+        tests(
+            "IngressTests",
+            ["Catalog", "Core", "Database", "Ingress", "JobQueue", "Platform", "TestSupport", .logging]),
         tests("JobQueueTests", ["Core", "Database", "JobQueue", "TestSupport", .logging, .serviceLifecycle]),
     ],
     swiftLanguageModes: [.v6],

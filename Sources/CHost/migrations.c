@@ -42,6 +42,9 @@ static const char m0011[] = {
 static const char m0012[] = {
 #embed "../../migrations/0012_lanes.sql"
     EMBED_END};
+static const char m0013[] = {
+#embed "../../migrations/0013_rate.sql"
+    EMBED_END};
 
 static const struct host_migration all[] = {
     {"0001_roles.sql", m0001},
@@ -56,6 +59,7 @@ static const struct host_migration all[] = {
     {"0010_tiers.sql", m0010},
     {"0011_usage.sql", m0011},
     {"0012_lanes.sql", m0012},
+    {"0013_rate.sql", m0013},
 };
 
 struct host_migration host_migration_at(size_t index) {

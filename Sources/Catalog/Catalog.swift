@@ -47,6 +47,7 @@ public final class Catalog: Service, Sendable {
                 try await database.system.transaction { sql in
                     _ = try sql.execute(SystemStatements.forgetChanges)
                     _ = try sql.execute(SystemStatements.forgetTokens)
+                    _ = try sql.execute(SystemStatements.forgetBuckets)
                 }
                 try await closeUsageDays()
             } catch {

@@ -23,6 +23,28 @@ enum SystemStatements {
     static let forgetChanges = Statement(
         "catalog_forget_changes", "delete from catalog_change where at < now() - interval '1 hour'")
 
+    /// Batched over tenants. What is taken twice because a connection broke is lost to the tenant, which costs less than an
+    /// error. Commits asynchronously.
+    static let takeTokens = Statement(
+        "catalog_take_tokens",
+        """
+        select tenant, granted, ahead, left_over, wait_seconds
+        from take_tokens_1($1::bigint[], $2::integer[], $3::integer[], $4::integer[], $5::integer[],
+            $6::double precision[], $7::double precision[], $8::double precision)
+        """, idempotent: true)
+
+    /// A bucket that is full again is as good as none. Those that are in use are left for the next time: whoever takes from
+    /// several locks them in an order of its own.
+    static let forgetBuckets = Statement(
+        "catalog_forget_buckets",
+        """
+        delete from rate_bucket where tenant in (
+            select b.tenant from rate_bucket b
+            where b.at < now() - interval '1 hour' and b.used <= b.rate * extract(epoch from now() - b.at)
+            for update skip locked
+        )
+        """)
+
     static let createTenant = Statement(
         "catalog_create_tenant",
         """

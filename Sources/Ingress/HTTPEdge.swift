@@ -11,6 +11,7 @@ struct HTTPEdge: HTTPResponder {
     typealias Context = EdgeContext
 
     let platform: Platform
+    let limiter: RateLimiter
     let options: IngressOptions
     /// Nil where the process can serve; else why it can not.
     let unreadiness: @Sendable () async -> String?
@@ -25,13 +26,16 @@ struct HTTPEdge: HTTPResponder {
             requestID: RequestID.taken(from: request.headers) ?? RequestID.fresh(),
             trace: Self.trace(of: request.headers))
         var answer: ServiceResponse
+        // Known as soon as the tenant is, and told with whatever the answer becomes.
+        var standing: RateStanding?
         do {
-            answer = try await self.answer(request, origin, context)
+            answer = try await self.answer(request, origin, context, &standing)
         } catch {
             let error = describe(error, origin)
             QuotaMetrics.count(error)
             answer = Self.shown(error, origin.requestID, accept: Self.accept(of: request))
         }
+        if let standing { Self.tell(standing, in: &answer) }
         answer.headers.append((name: "X-Request-Id", value: origin.requestID))
         let duration = started.duration(to: .now)
         EdgeMetrics.answered(route, status: answer.status, after: duration)
@@ -105,12 +109,12 @@ struct HTTPEdge: HTTPResponder {
     }
 
     private func answer(
-        _ request: Request, _ origin: Origin, _ context: EdgeContext
+        _ request: Request, _ origin: Origin, _ context: EdgeContext, _ standing: inout RateStanding?
     ) async throws -> ServiceResponse {
         try checkSizes(request)
         let (path, query) = Self.split(request.head.path ?? "/")
         if options.planes.contains(.api), let inner = Self.inside(path) {
-            return try await invoke(request, inner, query, origin, context)
+            return try await invoke(request, inner, query, origin, context, &standing)
         }
         if options.planes.contains(.administration), path.hasPrefix("/operator/") {
             return try await operate(
@@ -144,13 +148,14 @@ struct HTTPEdge: HTTPResponder {
 
     /// `/api/v2/{service}[/{resource}]`
     private func invoke(
-        _ request: Request, _ path: String, _ query: String, _ origin: Origin, _ context: EdgeContext
+        _ request: Request, _ path: String, _ query: String, _ origin: Origin, _ context: EdgeContext,
+        _ standing: inout RateStanding?
     ) async throws -> ServiceResponse {
         var call = try serviceRequest(request, path, query)
         guard !call.service.isEmpty else {
             throw ServiceError.badRequest("Name a service: /api/v2/{service}[/{resource}].")
         }
-        let (caller, target) = try await admit(&call, request, origin, context)
+        let (caller, target) = try await admit(&call, request, origin, context, &standing)
         switch target {
         case .builtIn:
             // It was authorised as what it is, and is answered as a GET whose body stays here (RFC 9110 §9.3.2).
@@ -169,7 +174,8 @@ struct HTTPEdge: HTTPResponder {
 
     /// Who calls, and who answers. The body is read only for those who may call, but for credentials that are in it.
     private func admit(
-        _ call: inout ServiceRequest, _ request: Request, _ origin: Origin, _ context: EdgeContext
+        _ call: inout ServiceRequest, _ request: Request, _ origin: Origin, _ context: EdgeContext,
+        _ standing: inout RateStanding?
     ) async throws -> (Caller, Platform.Target) {
         let authenticator = Authenticator(platform: platform, tenantDomain: options.tenantDomain)
         let given = Credentials(call)
@@ -177,6 +183,7 @@ struct HTTPEdge: HTTPResponder {
         do {
             let caller = try await authenticator.caller(
                 of: call, with: given, requestID: origin.requestID, trace: origin.trace)
+            try await count(caller, &standing)
             known = (caller, try platform.target(of: call, caller))
         } catch let refusal as ServiceError {
             // Nobody is known yet, or not enough of them: what is read for that is small.
@@ -188,6 +195,7 @@ struct HTTPEdge: HTTPResponder {
             guard completed != given else { throw refusal }
             let caller = try await authenticator.caller(
                 of: call, with: completed, requestID: origin.requestID, trace: origin.trace)
+            try await count(caller, &standing)
             let target = try platform.target(of: call, caller)
             try AbsentFeatures.check(call)
             let limit = caller.tenant.quotas.maxBodyBytes

@@ -1,3 +1,4 @@
+import Catalog
 import Logging
 import Platform
 import ServiceLifecycle
@@ -22,7 +23,9 @@ public struct Ingress: Service {
         self.logger = logger
         self.listening = listening
         edge = HTTPEdge(
-            platform: platform, options: options, unreadiness: unreadiness, metrics: metrics, logger: logger)
+            platform: platform,
+            limiter: RateLimiter { try await platform.catalog.takeTokens($0, hold: RateLimiter.hold) },
+            options: options, unreadiness: unreadiness, metrics: metrics, logger: logger)
     }
 
     /// Serves until the service is stopped; then takes no new connections and lets the calls under way end.

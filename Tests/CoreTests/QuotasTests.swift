@@ -116,6 +116,40 @@ import Testing
         #expect(inner.within(outer) == inner)
     }
 
+    @Test func nullMakesTheQueuesQuotasUnlimited() throws {
+        let quotas = Quotas()
+        #expect(quotas.callRate == CallRate(perSecond: 500, burst: 1000))
+        #expect(quotas.maxQueued == 10_000 && quotas.maxConcurrent == 10 && quotas.weight == 1)
+        #expect(quotas.jobsPerDay == nil && quotas.cpuSecondsPerDay == nil)
+        let given = Quotas(
+            json: try JSONText(
+                checking: """
+                    {"rate_per_second":2.5,"rate_burst":7,"max_queued":3,"max_concurrent":4,"weight":0.5,
+                    "jobs_per_day":5,"cpu_seconds_per_day":6.5}
+                    """))
+        #expect(given.callRate == CallRate(perSecond: 2.5, burst: 7))
+        #expect(given.maxQueued == 3 && given.maxConcurrent == 4 && given.weight == 0.5)
+        #expect(given.jobsPerDay == 5 && given.cpuSecondsPerDay == 6.5)
+        for key in ["rate_per_second", "rate_burst"] {
+            #expect(Quotas(json: try JSONText(checking: "{\"\(key)\":null}")).callRate == nil)
+        }
+        let lifted = Quotas(
+            json: try JSONText(
+                checking: #"{"max_queued":null,"max_concurrent":null,"weight":null,"jobs_per_day":null}"#))
+        #expect(lifted.maxQueued == nil && lifted.maxConcurrent == nil && lifted.jobsPerDay == nil)
+        #expect(lifted.weight == 1)
+    }
+
+    /// A rate, and the same as whole calls in whole seconds.
+    @Test(arguments: [
+        (500, 500, 1), (0.01, 1, 100), (2.5, 5, 2), (0.5, 1, 2), (1.0 / 3, 1, 3), (0.3, 3, 10), (.pi, 3, 1),
+        (0.0123, 1, 82), (0, 0, 1), (1_000_000, 1_000_000, 1), (1e-300, 0, 1),
+    ])
+    func aRateIsNamedInWholeNumbers(perSecond: Double, calls: Int, seconds: Int) {
+        let window = CallRate(perSecond: perSecond, burst: 1).window
+        #expect(window.calls == calls && window.seconds == seconds)
+    }
+
     @Test(arguments: ["1ab", "a", "ab", "-ab", "ab-", "aB", "a_b", String(repeating: "a", count: 41)])
     func aBadTenantNameIsRefused(text: String) {
         #expect(TenantName(text) == nil)

@@ -1,5 +1,17 @@
 /// What a tenant may use (contract.md §8). A nil stands for no limit. Seconds may be fractions.
 public struct Quotas: Sendable, Hashable {
+    /// Calls over HTTP: how many in a second on the whole, and at once. See ``callRate``.
+    public var ratePerSecond: Double? = 500
+    public var rateBurst: Double? = 1000
+    /// Jobs that wait to run.
+    public var maxQueued: Int? = 10_000
+    /// Jobs that run at the same time.
+    public var maxConcurrent: Int? = 10
+    /// The share of the workers where they are scarce, in proportion to the weights of others.
+    public var weight = 1.0
+    /// From midnight to midnight, UTC.
+    public var jobsPerDay: Int?
+    public var cpuSecondsPerDay: Double?
     public var maxBodyBytes = 10 << 20
     public var syncWaitSeconds = 30.0
     public var syncWaitMaxSeconds = 300.0
@@ -30,8 +42,8 @@ public struct Quotas: Sendable, Hashable {
 
     public init() {}
 
-    /// Reads the JSON object that the tenant's row holds: a key that is missing keeps its default, and null lifts the limit
-    /// as far as the installation's own bounds.
+    /// Reads the JSON object that the tenant's row holds: a key that is missing keeps its default, and null lifts the limit,
+    /// where the installation has bounds of its own as far as those.
     public init(json: JSONText) {
         let given = Dictionary(json.members.map { ($0.key, $0.value) }) { _, last in last }
         func double(_ key: String, _ value: inout Double) {
@@ -43,6 +55,23 @@ public struct Quotas: Sendable, Hashable {
             double(key, &wide)
             value = Int(wide)
         }
+        func optional(_ key: String, _ value: inout Double?) {
+            guard let text = given[key] else { return }
+            value = text.isNull ? nil : text.double ?? value
+        }
+        func optional(_ key: String, _ value: inout Int?) {
+            var wide = value.map { Double($0) }
+            optional(key, &wide)
+            value = wide.map { Int($0) }
+        }
+        optional("rate_per_second", &ratePerSecond)
+        optional("rate_burst", &rateBurst)
+        optional("max_queued", &maxQueued)
+        optional("max_concurrent", &maxConcurrent)
+        // A share has no limit that null could lift.
+        weight = given["weight"]?.double ?? weight
+        optional("jobs_per_day", &jobsPerDay)
+        optional("cpu_seconds_per_day", &cpuSecondsPerDay)
         integer("max_body_bytes", &maxBodyBytes)
         double("sync_wait_seconds", &syncWaitSeconds)
         double("sync_wait_max_seconds", &syncWaitMaxSeconds)
@@ -118,7 +147,7 @@ public struct Quotas: Sendable, Hashable {
         }
     }
 
-    /// Every quota that is a number (contract.md §8), and what it may be. Those without a property are stored only.
+    /// Every quota that is a number (contract.md §8), and what it may be.
     public static let ranges: [String: ClosedRange<Double>] = [
         "rate_per_second": 0...1_000_000,
         "rate_burst": 0...1_000_000,
