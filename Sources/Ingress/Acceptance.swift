@@ -110,9 +110,10 @@ struct Acceptance: Sendable {
         return (id, response)
     }
 
-    /// - Throws: ``Repeated``; ``ServiceError`` 422 where the key was used for another request.
+    /// - Throws: ``Repeated``; ``ServiceError`` 422 where the key was used for another request, 429 where the tenant's queue
+    ///   or its day is full.
     private func enqueue(_ job: NewJob) async throws {
-        guard case .repeated(let id, let isSame) = try await platform.queue.enqueue(job) else { return }
+        guard case .repeated(let id, let isSame) = try await platform.enqueue(job) else { return }
         guard isSame else {
             throw ServiceError(
                 422,

@@ -1,3 +1,5 @@
+import Core
+
 /// What a tenant's quotas bound when one of its jobs is accepted (contract.md §8). A nil is no bound.
 public struct QueueBounds: Sendable, Hashable {
     /// How many of the tenant's jobs may wait, delayed ones included.
@@ -8,4 +10,11 @@ public struct QueueBounds: Sendable, Hashable {
     public var cpuSecondsPerDay: Double?
 
     public init() {}
+
+    /// Those of a tenant.
+    public init(_ quotas: Quotas) {
+        maxQueued = quotas.maxQueued.map { Int64($0) }
+        jobsPerDay = quotas.jobsPerDay.map { Int64($0) }
+        cpuSecondsPerDay = quotas.cpuSecondsPerDay
+    }
 }

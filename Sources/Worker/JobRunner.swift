@@ -168,17 +168,19 @@ struct JobRunner: Sendable {
     private func store(_ job: ClaimedJob, _ epoch: WorkerID, _ outcome: ScriptOutcome) async throws -> Bool {
         // Without its tenant there is no key to seal with, and nobody to read. With a tenant that can not be opened here
         // the job ends as failed all the same, else it would keep its slot for ever.
-        let key: DataKey?
+        let tenant: TenantSnapshot?
         do {
-            key = try await platform.catalog.tenant(job.tenant)?.dataKey
+            tenant = try await platform.catalog.tenant(job.tenant)
         } catch is ServiceError {
-            key = nil
+            tenant = nil
         }
-        return try await platform.queue.finish(
-            FinishedAttempt(
-                job: job, worker: epoch, status: outcome.status, usage: outcome.usage,
-                outcome: try key?.seal(outcome.outcome.bytes, label: JobResponses.label(job.id)),
-                children: key == nil ? [] : try outcome.children.map { try $0.finished(by: epoch) }))
+        let key = tenant?.dataKey
+        var attempt = FinishedAttempt(
+            job: job, worker: epoch, status: outcome.status, usage: outcome.usage,
+            outcome: try key?.seal(outcome.outcome.bytes, label: JobResponses.label(job.id)),
+            children: key == nil ? [] : try outcome.children.map { try $0.finished(by: epoch) })
+        attempt.countsAgainstBudget = tenant?.quotas.cpuSecondsPerDay != nil
+        return try await platform.queue.finish(attempt)
     }
 
     private func retry(

@@ -111,7 +111,7 @@ struct InternalCalls: ScriptHost {
             platform: platform, request: request, service: service, caller: caller, isAsynchronous: true
         ).job()
         job.start = ScriptSettings(config: service.config).delaySeconds.map { .after(.seconds($0)) }
-        _ = try await platform.queue.enqueue(job)
+        try await platform.enqueue(job)
         return JobView.accepted(job.id, status: .queued, isQueuedService: true)
     }
 

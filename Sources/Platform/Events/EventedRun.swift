@@ -140,7 +140,7 @@ struct EventedRun {
                 caller: "job:\(call.job.root)", key: sha256("\(script.name) \(call.budget.nextNumber())"),
                 fingerprint: []
             )
-            _ = try await platform.queue.enqueue(job)
+            try await platform.enqueue(job)
         } catch {
             var logger = platform.logger
             logger[metadataKey: "job_id"] = "\(call.job.id)"

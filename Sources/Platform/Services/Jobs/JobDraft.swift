@@ -57,6 +57,7 @@ public struct JobDraft: Sendable {
             startWithin: .seconds(quotas.retentionSeconds), ingress: platform.waiters.ingress,
             payload: try caller.tenant.dataKey.seal(payload.bytes, label: JobResponses.payloadLabel(id)),
             summary: try summary(of: id, idempotencyKey))
+        job.bounds = QueueBounds(quotas)
         job.retryOnError = isAsynchronous && settings.retryOnError
         return job
     }
