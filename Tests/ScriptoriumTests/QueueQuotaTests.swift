@@ -1,4 +1,5 @@
 import Core
+import Database
 import Outbound
 import TestSupport
 import Testing
@@ -111,5 +112,38 @@ import Testing
             let reply = try await tenant.send("GET", "/api/v2/burns", ingress: ingress)
             try check(reply, "cpu_seconds_per_day", limit: 0.2, inUse: nil, wait: 1...86_400)
         }
+    }
+
+    @Test func whatIsQueuedForASuspendedTenantWaits() async throws {
+        let tenant = try await TestInstallation.shared().tenant(quotas: #"{"max_concurrent":1}"#)
+        try await tenant.save("slow", "python3", "import time\ntime.sleep(2)\nreturn 1")
+        try await tenant.save("clock", "python3", "import time\nreturn int(time.time() * 1000)")
+        func operate(_ method: String, _ path: String, _ body: String) async throws -> JSONText {
+            let reply = try await tenant.installation.http.send(
+                HTTPCall(
+                    method: method, url: tenant.installation.ingresses[0] + "/operator/tenants/\(tenant.name)" + path,
+                    headers: [
+                        (name: "Authorization", value: "Bearer \(TestInstallation.operatorToken)"),
+                        (name: "Content-Type", value: "application/json"),
+                    ], body: Array(body.utf8)))
+            #expect(reply.status == 200, "\(reply.text)")
+            return try JSONText(checking: reply.body)
+        }
+        for name in ["slow", "clock"] {
+            #expect(try await tenant.send("GET", "/api/v2/\(name)", headers: Self.later, ingress: 0).status == 202)
+        }
+        _ = try await operate("PATCH", "", #"{"suspended":true}"#)
+        // What runs runs to its end.
+        try await eventually("the first has ended") {
+            try await operate("GET", "/usage", "")["resource"]?.elements.isEmpty == false
+        }
+        let resumed = Timestamp.now.microseconds / 1000
+        _ = try await operate("PATCH", "", #"{"suspended":false}"#)
+        try await eventually("the ingress knows", within: .seconds(5)) {
+            try await tenant.send("GET", "/api/v2/jobs", ingress: 0).status == 200
+        }
+        let job = try #require(try await jobs(tenant).first { $0["service"]?.string == "clock" }?["id"]?.string)
+        let began = try await tenant.send("GET", "/api/v2/jobs/\(job)/response?wait=30")
+        #expect(try #require(Int64(began.text)) >= resumed, "\(began.text)")
     }
 }
