@@ -72,7 +72,7 @@ begin
     if not p_quotas::jsonb ? 'max_concurrent' then
         return 10;
     end if;
-    return coalesce(least(2147483647, greatest(1, floor((p_quotas::jsonb ->> 'max_concurrent')::numeric)))::integer, 2147483647);
+    return least(2147483647, greatest(1, floor(coalesce((p_quotas::jsonb ->> 'max_concurrent')::numeric, 2147483647))))::integer;
 exception when others then
     return 10;
 end
@@ -624,6 +624,9 @@ declare
     top bigint;
     got integer;
     emptied bigint[];
+    next bigint;
+    -- Whether there are locks on lanes already.
+    holds boolean := cardinality(p_ended_tenants) > 0;
     moment timestamptz;
 begin
     perform set_config('synchronous_commit', 'off', true);
@@ -664,17 +667,20 @@ begin
                 mark := 0;
                 continue;
             end if;
-            -- Or others hold all that there are, for a moment. Who holds none may wait for one.
-            exit when cardinality(p_ended_tenants) > 0;
-            select array_agg(c.tenant), max(c.vtime) into chosen, top
-            from (
-                select l.tenant, l.vtime from lane l
-                where l.runnable and l.kinds & sought <> 0 and l.min_tier <= able and l.languages & spoken <> 0
-                order by l.vtime limit 1
-                for no key update
-            ) as c;
+            -- Or others hold all that there are, for a moment. Who holds none may wait for one, and for no more: a lane
+            -- that is not runnable any more when it is had stays locked all the same.
+            exit when holds;
+            holds := true;
+            select l.tenant into next
+            from lane l
+            where l.runnable and l.kinds & sought <> 0 and l.min_tier <= able and l.languages & spoken <> 0
+            order by l.vtime limit 1;
+            exit when next is null;
+            perform from lane l where l.tenant = next for no key update;
+            select array_agg(l.tenant), max(l.vtime) into chosen, top from lane l where l.tenant = next and l.runnable;
             exit when chosen is null;
         end if;
+        holds := true;
         if top > (select c.last_value from lane_clock c) then
             perform setval('lane_clock', top);
         end if;
@@ -965,10 +971,11 @@ begin
             select l.tenant from lane l
             where exists (
                 select from unnest('{0,1,2,3,4,5,6,7,8,9}'::smallint[]) as k (kind)
-                where l.heads[k.kind + 1] > 0
-                    and exists (
+                where case when l.kinds & (1 << k.kind) = 0
+                    then exists (select from ready r where r.tenant = l.tenant and r.kind = k.kind)
+                    else l.heads[k.kind + 1] > 0 and exists (
                         select from ready r
-                        where r.tenant = l.tenant and r.kind = k.kind and r.seq <= l.heads[k.kind + 1])
+                        where r.tenant = l.tenant and r.kind = k.kind and r.seq <= l.heads[k.kind + 1]) end
             )
             for no key update skip locked
         )

@@ -2,7 +2,7 @@ import Core
 
 /// What the contract names and this version does not do yet. Who asks for it is told, rather than served without it.
 enum AbsentFeatures {
-    private static let headers = ["x-scriptorium-callback", "x-scriptorium-priority"]
+    private static let headers = ["x-scriptorium-callback"]
 
     /// - Throws: ``ServiceError`` 501 that names the header.
     static func check(_ request: ServiceRequest) throws(ServiceError) {

@@ -26,6 +26,7 @@ struct Acceptance: Sendable {
             isAsynchronous: preferences.isAsynchronous)
         var job = try draft.job(idempotencyKey: preferences.idempotencyKey)
         job.start = preferences.start
+        job.priority = preferences.priority
         if let key = preferences.idempotencyKey {
             job.idempotency = Self.idempotency(key, request, caller)
         }

@@ -14,6 +14,8 @@ struct Preferences: Sendable {
     var start: NewJob.Start?
     /// `Idempotency-Key`.
     var idempotencyKey: String?
+    /// `X-Scriptorium-Priority`: the order within the tenant.
+    var priority = 0
 
     /// How far ahead a start may lie: a year.
     static let furthestStart = Duration.seconds(365 * 86_400)
@@ -49,6 +51,14 @@ struct Preferences: Sendable {
             start = .after(.seconds(seconds))
         }
         idempotencyKey = try Self.key(request)
+        if let text = request.header("x-scriptorium-priority") {
+            guard let number = Int(text), (-100...100).contains(number) else {
+                throw .badRequest(
+                    "'X-Scriptorium-Priority: \(text.prefix(40))' is not understood: give a whole number from -100 to 100."
+                )
+            }
+            priority = number
+        }
     }
 
     /// Whether a call of a service of the platform's own is to become a job.

@@ -80,10 +80,10 @@ extension JobQueue {
             q.min_tier, d.attempt, d.run_at,
             case when e.started_at is not null then array[
                 e.peak_memory, e.wall_us, e.user_us, e.system_us, e.waited_us, e.api_calls, e.bytes_in, e.bytes_out, e.log_bytes
-            ] end
+            ] end, j.priority
         from (
             select id, created_at, tenant, app, account, service, service_id, method, asynchronous, max_attempts, retry_of,
-                parent, run_at, summary
+                parent, run_at, summary, priority
             from job
             where tenant = current_tenant() and created_at >= $1::timestamptz and created_at <= $2::timestamptz
                 and (created_at, id) < ($2::timestamptz, $3::uuid)

@@ -13,6 +13,8 @@ public struct JobRecord: Sendable {
     public let verb: String
     public let isAsynchronous: Bool
     public let maxAttempts: Int
+    /// From -100 to 100.
+    public let priority: Int
     public let retryOf: JobID?
     /// The job whose script called; nil for a job of its own.
     public let parent: JobID?
@@ -41,12 +43,13 @@ extension JobRecord {
             id, createdAt, tenant, app, account, service, serviceID, verb, isAsynchronous, maxAttempts, retryOf,
             parent, firstRunAt,
             summary, ended, endedAttempt, endedStart, finishedAt, cpu, memory, outcome, running, runningStart, queued,
-            minTier, delayed, runAt, usage
+            minTier, delayed, runAt, usage, priority
         ) = try row.decode(
             JobID.self, Timestamp.self, Int64.self, Int64?.self, Int64?.self, String.self, Int64.self, String.self,
             Bool.self, Int16.self, JobID?.self, JobID?.self, Timestamp?.self, [UInt8]?.self, Int16?.self, Int16?.self,
             Timestamp?.self, Timestamp?.self, Int64?.self, Int64?.self, [UInt8]?.self, Int16?.self, Timestamp?.self,
-            Int16?.self, Int16?.self, Int16?.self, Timestamp?.self, SQLArray<Int64>?.self)
+            Int16?.self, Int16?.self, Int16?.self, Timestamp?.self, SQLArray<Int64>?.self, Int16.self)
+        self.priority = Int(priority)
         self.id = id
         self.createdAt = createdAt
         self.app = app
@@ -90,7 +93,7 @@ extension JobQueue {
             q.min_tier, d.attempt, d.run_at,
             case when e.started_at is not null then array[
                 e.peak_memory, e.wall_us, e.user_us, e.system_us, e.waited_us, e.api_calls, e.bytes_in, e.bytes_out, e.log_bytes
-            ] end
+            ] end, j.priority
         from job j
         left join result e
             on e.id = j.id and e.created_at = j.created_at and e.created_at between $2::timestamptz and $3::timestamptz

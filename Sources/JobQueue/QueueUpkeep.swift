@@ -32,7 +32,7 @@ public struct QueueUpkeep: Service {
                 do {
                     try await reap()
                     try await promote()
-                    try await tendLanes(thoroughly: rounds % 5 == 4)
+                    try await tendLanes(thoroughly: rounds % 15 == 14)
                     // Partitions are made days ahead: once in some minutes is plenty, also where one could not be made.
                     if rounds % 200 == 0 { try await partition() }
                     // A look through the whole queue, and things that nobody waits for.

@@ -134,6 +134,9 @@ enum SystemStatements {
         case .attempts: auditAttempts
         case .usage: auditUsage
         case .idempotency: auditKeys
+        case .inFlight: auditInFlight
+        case .parked: auditParked
+        case .caps: auditCaps
         }
     }
 
@@ -200,6 +203,84 @@ enum SystemStatements {
             and exists (select from tenant t where t.id = j.tenant and t.deleted_at is null)
             and (coalesce(a.count, 0) <> p.past or coalesce(a.last, 0) <> p.past
                 or coalesce(a.distinct_count, 0) <> p.past)
+        """)
+
+    /// An end is credited with its worker's next claim, and what a dead worker has not credited is counted after some seconds:
+    /// a lane that nobody has touched for longer must be right. One that counts too little never is.
+    private static let auditInFlight = Statement(
+        "audit_in_flight",
+        """
+        with runs as (
+            select r.tenant, count(*) as n, min(r.id::text)::uuid as example from run r group by r.tenant
+        ), service_runs as (
+            select r.tenant, r.service, count(*) as n, min(r.id::text)::uuid as example
+            from run r where r.service is not null group by r.tenant, r.service
+        )
+        select coalesce(r.example, '00000000-0000-0000-0000-000000000000'::uuid)
+        from lane l
+        full join runs r on r.tenant = l.tenant
+        where coalesce(l.in_flight, 0) < coalesce(r.n, 0)
+            or l.in_flight <> coalesce(r.n, 0) and l.touched_at < now() - interval '15 seconds'
+        union all
+        select r.example
+        from service_cap c
+        join service_runs r on r.tenant = c.tenant and r.service = c.service
+        where c.in_flight < r.n
+        """)
+
+    private static let auditParked = Statement(
+        "audit_parked",
+        """
+        select r.id
+        from ready r
+        left join lane l on l.tenant = r.tenant
+        where r.kind < 10 and coalesce(l.kinds & (1 << r.kind), 0) = 0
+            and exists (select from tenant t where t.id = r.tenant and t.deleted_at is null)
+        """)
+
+    /// Runs begin within the cap of that moment, give or take a second: a change takes that long at most.
+    private static let auditCaps = Statement(
+        "audit_caps",
+        """
+        with span as (
+            select r.id, r.created_at, r.tenant, r.started_at, r.finished_at from result r where r.started_at is not null
+            union all
+            select a.id, a.created_at, a.tenant, a.started_at, a.finished_at from attempt a
+            union all
+            select r.id, r.created_at, r.tenant, r.started_at, 'infinity' from run r
+        ), claimed as (
+            select s.*, j.service_id
+            from span s
+            join job j on j.id = s.id and j.created_at = s.created_at
+            where j.parent is null
+        ), capped as (
+            select c.id, c.tenant, 0::bigint as service, c.started_at, c.finished_at from claimed c
+            union all
+            select c.id, c.tenant, c.service_id, c.started_at, c.finished_at
+            from claimed c
+            where exists (
+                select from cap_change x where x.tenant = c.tenant and x.service = c.service_id and x.service <> 0)
+        ), moment as (
+            select c.id, c.tenant, c.service, c.started_at as at, 1 as step from capped c
+            union all
+            select c.id, c.tenant, c.service, c.finished_at, -1 from capped c where c.finished_at < 'infinity'
+        ), counted as (
+            select m.*, sum(m.step) over (
+                partition by m.tenant, m.service order by m.at, m.step rows unbounded preceding) as running
+            from moment m
+        )
+        select c.id
+        from counted c
+        where c.step = 1 and c.running > (
+            -- Nothing is said of moments before the first cap that is known.
+            select max(x.cap)
+            from cap_change x
+            where x.tenant = c.tenant and x.service = c.service and x.changed_at <= c.at + interval '1 second'
+                and not exists (
+                    select from cap_change y
+                    where y.tenant = x.tenant and y.service = x.service and y.changed_at > x.changed_at
+                        and y.changed_at <= c.at - interval '1 second')
+        )
         """)
 
     private static let auditKeys = Statement(

@@ -58,6 +58,9 @@ import Testing
             """, "usage"
         ),
         ("update idempotency set job = gen_random_uuid()", "idempotency"),
+        ("update lane set in_flight = 0", "in_flight"),
+        ("update lane set in_flight = 9, touched_at = now() - interval '1 minute'", "in_flight"),
+        ("update cap_change set cap = 0, changed_at = '-infinity'", "caps"),
     ]
 
     @Test(arguments: damages.indices) func whatIsBrokenIsFound(index: Int) async throws {
@@ -66,6 +69,20 @@ import Testing
             try await used(test)
             try await test.sql(damage)
             #expect(try await broken(test).contains(name))
+        }
+    }
+
+    /// What lanes count is put right, and a job that nobody would look for is found again.
+    @Test func lanesAreRepaired() async throws {
+        try await TestQueue.with { test in
+            try await used(test)
+            let job = test.job(asynchronous: true)
+            try await test.queue.enqueue(job)
+            try await test.sql("update lane set kinds = 0, in_flight = 9, touched_at = now() - interval '1 minute'")
+            #expect(try await broken(test) == ["in_flight", "parked"])
+            #expect(try await QueueAudit(database: test.database).repair() > 0)
+            #expect(try await broken(test).isEmpty)
+            #expect(try await test.queue.claim(try await test.worker(), want: 9).map(\.id).contains(job.id))
         }
     }
 }

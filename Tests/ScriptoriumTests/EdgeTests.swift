@@ -281,7 +281,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["X-Scriptorium-Callback", "X-Scriptorium-Priority"])
+    @Test(arguments: ["X-Scriptorium-Callback"])
     func whatIsNotThereYetIsRefused(header: String) async throws {
         let tenant = try await Edge.shared.value.tenant
         let reply = try await tenant.send("POST", "/api/v2/echo", "{}", headers: [(name: header, value: "1")])

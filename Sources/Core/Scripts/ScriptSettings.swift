@@ -66,6 +66,11 @@ public struct ScriptSettings: Sendable, Hashable {
                 throw Invalid(message: "'config.max_attempts' must be a whole number from 1 to 100.")
             }
         }
+        if let value = config["max_concurrent"], !value.isNull {
+            guard let most = value.integer, (1...100_000).contains(most) else {
+                throw Invalid(message: "'config.max_concurrent' must be a whole number from 1 to 100000.")
+            }
+        }
         if let value = config["retry_on_error"], !value.isNull, value.bool == nil {
             throw Invalid(message: "'config.retry_on_error' must be true or false.")
         }

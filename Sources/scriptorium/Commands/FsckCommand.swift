@@ -10,8 +10,12 @@ struct FsckCommand: AsyncParsableCommand {
         discussion: """
             Reads the whole queue and changes nothing; it may run while the installation works. Needs
             SCRIPTORIUM_DATABASE_URL. The exit code is 0 where all holds, and 1 where something does not: then keep the
-            database as it is, and report the jobs that it names.
+            database as it is, and report the jobs that it names. With --repair it first counts anew what lanes say of
+            their runs and of what waits, which is safe at any time; it changes no job.
             """)
+
+    @Flag(help: "Put right what can be counted anew, before the check.")
+    var repair = false
 
     @Flag(help: "Print one JSON object for machines.")
     var json = false
@@ -26,6 +30,10 @@ struct FsckCommand: AsyncParsableCommand {
         let database = Database(options, logger: logger)
         let findings: [QueueAudit.Finding]
         do {
+            if repair {
+                let mended = try await QueueAudit(database: database).repair()
+                progress("lanes put right: \(mended)")
+            }
             findings = try await QueueAudit(database: database).findings { progress("checking: \($0)") }
             await database.close()
         } catch {

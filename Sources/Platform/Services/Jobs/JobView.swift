@@ -35,7 +35,7 @@ public struct JobView {
                 ("method", .string(record.verb)),
                 ("attempt", .integer(record.attempt)),
                 ("max_attempts", .integer(record.maxAttempts)),
-                ("priority", .integer(0)),
+                ("priority", .integer(record.priority)),
                 ("app_id", .integer(record.app)),
                 ("user_id", .integer(record.account)),
                 ("parent_id", .string(record.parent?.description)),

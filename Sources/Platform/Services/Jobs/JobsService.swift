@@ -135,6 +135,7 @@ struct JobsService: BuiltInService {
         first.session = try await renewed(payload.session, caller, context)
         var job = try draft(payload, first, context).job()
         job.retryOf = record.id
+        job.priority = record.priority
         try await platform.enqueue(job)
         guard let written = try await platform.queue.job(job.id, of: caller.tenant.id) else {
             throw ServiceError(503, "The new job can not be read yet: look at \(JobView.href(job.id)).", retryAfter: 1)
