@@ -36,12 +36,12 @@ package struct LoadProgram: Sendable {
 
     /// Runs a script, its statements prepared, and returns what the program says of it.
     /// - Parameters:
-    ///   - numbers: variables of the script and what they are at the beginning.
+    ///   - variables: those of the script and what they are at the beginning.
     ///   - clients: how many connections run it, each again and again.
     ///   - seconds: how long.
     /// - Throws: `DatabaseError` with the last lines of what it says, where a statement fails.
     package func run(
-        _ script: String, numbers: [String: Int], clients: Int, seconds: Int
+        _ script: String, variables: [String: String], clients: Int, seconds: Int
     ) async throws -> String {
         let name = "\(folder)/load-\(UInt32.random(in: 0 ... .max))"
         let (file, log) = ("\(name).sql", "\(name).log")
@@ -54,7 +54,7 @@ package struct LoadProgram: Sendable {
             [
                 setpriv, "--pdeathsig", "KILL", "--", program, "--no-vacuum", "--protocol=prepared", "--file=\(file)",
                 "--client=\(clients)", "--jobs=\(min(clients, 2))", "--time=\(seconds)",
-            ] + numbers.map { "--define=\($0)=\($1)" } + [target]
+            ] + variables.map { "--define=\($0)=\($1)" } + [target]
         let failure = try await PosixThread.run("pgbench") { try ServerProcess(command, log: log).wait() }
         let said = FileManager.default.contents(atPath: log).map { String(decoding: $0, as: UTF8.self) } ?? ""
         if let failure {

@@ -3,11 +3,14 @@ import Core
 /// Quotas of a benchmark's tenants.
 extension JSONText {
     /// As many jobs at the same time as there are slots.
-    static let withoutCap = withCap(nil)
+    static let withoutCap = withCap(enough)
 
-    static func withCap(_ cap: Int?) -> JSONText { .object([("max_concurrent", .integer(cap))]) }
+    /// More than any benchmark lets run at the same time.
+    private static let enough = 1_000_000
+
+    static func withCap(_ cap: Int) -> JSONText { .object([("max_concurrent", .integer(cap))]) }
 
     static func withWeight(_ weight: Int) -> JSONText {
-        .object([("max_concurrent", .null), ("weight", .integer(weight))])
+        .object([("max_concurrent", .integer(enough)), ("weight", .integer(weight))])
     }
 }

@@ -21,10 +21,12 @@ struct BenchServer: Sendable {
         try await BenchTime.limited(to: limit) {
             try await BenchDirectory.lend { folder in
                 guard let url = options.databaseUrl else { return try await withOwn(folder, body) }
-                let process = try await on(url) { database in
-                    try await database.system.execute(SystemStatements.process).first?.decode(Int32.self) ?? 0
+                // While the connection is there, whose process has the server's for its parent.
+                let parent = try await on(url) { database in
+                    let rows = try await database.system.execute(SystemStatements.process)
+                    return try rows.first.flatMap { ProcessorTime.parent(of: try $0.decode(Int32.self)) }
                 }
-                guard let postmaster = ProcessorTime.parent(of: process) else {
+                guard let postmaster = parent else {
                     throw BenchFailure(
                         description:
                             "The server of --database-url is not on this machine: its processor time can not be"

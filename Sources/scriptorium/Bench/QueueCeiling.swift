@@ -34,7 +34,11 @@ struct QueueCeiling: Sendable {
                 count: ":want::int", tenant: "\(tenants.lowerBound) + (:first::bigint + g) % \(tenants.count)",
                 payload: payload))
         let claim = try StatementFilling.fill(
-            JobQueue.Texts.claim, StatementFilling.claimed(worker, want: batch))
+            JobQueue.Texts.claim,
+            StatementFilling.claimed(
+                worker, want: batch,
+                ended: StatementFilling.Ended(
+                    tenants: ":ended::bigint[]", counts: ":counts::integer[]", generation: ":generation::bigint")))
         let finish = try StatementFilling.fill(
             JobQueue.Texts.finish, StatementFilling.finished(worker, count: ":got::int", response: payload))
         return """
@@ -44,10 +48,15 @@ struct QueueCeiling: Sendable {
             \(enqueue);
             \\endif
             select count(*) as got, array_agg(id) as ids, array_agg(attempt) as attempts, array_agg(created_at) as created,
-                max(get_byte(request, 0)) as byte
+                array_agg(tenant) as tenants, max(get_byte(request, 0)) as byte, '{}' as ended, '{}' as counts
             from (\(claim)) as c \\gset
             \\if :got > 0
-            \(finish);
+            select e.ended, e.counts, f.generation
+            from (select min(generation) as generation from (\(finish)) as f) as f
+            cross join (
+                select array_agg(t.tenant) as ended, array_agg(t.n) as counts
+                from (select t as tenant, count(*) as n from unnest(:tenants::bigint[]) as t group by t) as t
+            ) as e \\gset
             \\endif
 
             """
@@ -77,12 +86,16 @@ struct QueueCeiling: Sendable {
         let said = try await whileRunning([
             {
                 while true {
+                    guard try await stand.queue.heartbeat(worker, holding: []) else {
+                        throw BenchFailure(description: "the ceiling's worker was given up: the machine is too busy")
+                    }
                     try await Task.sleep(for: JobQueue.heartbeatInterval)
-                    _ = try await stand.queue.heartbeat(worker, holding: [])
                 }
             }
         ]) {
-            try await program.run(script, numbers: ["got": 2 * batch], clients: clients, seconds: seconds)
+            try await program.run(
+                script, variables: ["got": "\(2 * batch)", "ended": "{}", "counts": "{}", "generation": "0"],
+                clients: clients, seconds: seconds)
         }
         let wall = begin.duration(to: clock.now).seconds
         var round = Round(jobs: Int(try await answered() - before), seconds: wall)

@@ -45,15 +45,28 @@ enum StatementFilling {
             all("'POST'::text"), all("true"), all("1::smallint"), all("60000::integer"), all("0::bigint"),
             all(payload), all("'\\x00'::bytea"), all("3::smallint"), all("false"), all("null::timestamptz"),
             all("null::bigint"), all("3600000::bigint"), all("null::uuid"), all("null::text"), all("null::bytea"),
-            all("null::bytea"), "false",
+            all("null::bytea"), all("0::smallint"), all("null::bigint"), all("null::bigint"), all("null::bigint"),
+            "false",
         ]
     }
 }
 
 extension StatementFilling {
+    /// What a claim tells of runs that have ended, as expressions.
+    struct Ended {
+        var tenants = "'{}'::bigint[]"
+        var counts = "'{}'::integer[]"
+        var generation = "0::bigint"
+    }
+
     /// Of a claim.
-    static func claimed(_ worker: WorkerID, want: Int) -> [String] {
-        ["\(worker.rawValue)", "\(want)", "array[3::smallint]", "\(SandboxTier.a.rank)::smallint"]
+    static func claimed(_ worker: WorkerID, want: Int, ended: Ended = Ended()) -> [String] {
+        let length = "array[cardinality(\(ended.tenants))]"
+        return [
+            "\(worker.rawValue)", "\(want)", "\(want)", "array[3::smallint]", "\(SandboxTier.a.rank)::smallint",
+            ended.tenants, "array_fill(0::bigint, \(length))", ended.counts,
+            "array_fill(\(ended.generation), \(length))",
+        ]
     }
 
     /// Of the ends of a batch that a claim has left in `:ids`, `:attempts` and `:created`.
@@ -61,7 +74,8 @@ extension StatementFilling {
         func all(_ value: String) -> String { "array_fill(\(value), array[\(count)])" }
         let numbers = Array(repeating: all("0::bigint"), count: 9)
         return [
-            "\(worker.rawValue)", ":ids::uuid[]", ":attempts::smallint[]", all("1::smallint"), all(response),
+            all("null::bigint"), "\(worker.rawValue)", ":ids::uuid[]", ":attempts::smallint[]", all("1::smallint"),
+            all(response),
             ":created::timestamptz[]",
         ] + numbers + ["false"]
     }
