@@ -20,8 +20,12 @@ import Testing
         Self.checkGoals(figures, ["ceiling_ratio", "postgres_us_per_job", "wal_bytes_per_job"])
     }
 
-    @Test func `What a claim costs is told beside a small backlog`() async throws {
-        let figures = try await Self.figures(["claim", "--backlog", "4000", "--tenants", "40", "--claims", "12"])
+    @Test(arguments: [0, 36])
+    func `What a claim costs is told beside a small backlog`(capped: Int) async throws {
+        let figures = try await Self.figures([
+            "claim", "--backlog", "8000", "--tenants", "40", "--claims", "12", "--capped", "\(Double(capped) / 40)",
+        ])
+        #expect(figures["capped"]?.integer == capped)
         for side in ["large", "small"] {
             let side = try #require(figures[side])
             #expect(side["claims"]?.integer == 12)
@@ -39,6 +43,19 @@ import Testing
             #expect(figures[part]?["postgres_us_per_job"]?.double != nil)
         }
         Self.checkGoals(figures, ["ratio_during"])
+    }
+
+    @Test func `What tenants notice of each other is told of each`() async throws {
+        let figures = try await Self.figures(["fairness", "--seconds", "0.5", "--slots", "4", "--milliseconds", "20"])
+        let light = figures["light"]?.elements ?? []
+        #expect(light.count == 9)
+        for tenant in light {
+            #expect(tenant["alone"]?["jobs"]?.integer == tenant["company"]?["jobs"]?.integer)
+            #expect(try #require(tenant["company"]?["p50_ms"]?.double) > 0)
+        }
+        #expect(figures["equals"]?.elements.count == 8)
+        #expect(figures["weighted"]?.elements.count == figures["weights"]?.elements.count)
+        Self.checkGoals(figures, ["light_throughput", "light_p99", "jain", "jain_weighted"])
     }
 
     @Test(arguments: [

@@ -46,14 +46,17 @@ final class ClaimedBacklog {
         let all = tenants.count * each
         let clock = ContinuousClock()
         var told = clock.now
-        for start in stride(from: 0, to: all, by: Self.part) {
-            let count = min(Self.part, all - start)
-            let text = try StatementFilling.fill(
+        let statement = SystemStatements.fill(
+            try StatementFilling.fill(
                 JobQueue.Texts.enqueue,
                 StatementFilling.enqueued(
-                    count: "\(count)", tenant: "\(tenants.lowerBound) + (\(start) + g - 1) / \(each)",
-                    payload: payload.literal))
-            _ = try await stand.database.system.execute(SystemStatements.fill(text), limit: .seconds(600))
+                    count: "$1::integer", tenant: "$2::bigint + ($3::bigint + g - 1) / \(each)",
+                    payload: payload.literal)))
+        for start in stride(from: 0, to: all, by: Self.part) {
+            let count = min(Self.part, all - start)
+            _ = try await stand.database.system.execute(
+                // As SystemStatements.fill makes it.
+                statement, [Int32(count), tenants.lowerBound, Int64(start)], limit: .seconds(600))
             if clock.now > told + .seconds(5) {
                 told = clock.now
                 say("\(start + count) of \(all) jobs written")
