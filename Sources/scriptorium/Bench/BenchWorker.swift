@@ -96,6 +96,8 @@ final class BenchWorker: Sendable {
     }
 
     private func begin(_ job: ClaimedJob) throws {
+        // Nobody's: what the ceiling's connections have left in the queue.
+        if job.ingress == 0, held.withLock({ $0.insert(job.id).inserted }) { return }
         guard held.withLock({ $0.insert(job.id).inserted }), job.attempt == 1, job.payload.count == payload,
             BenchPayload.belongs(job.payload, to: job.id)
         else { throw BenchFailure(description: "the job \(job.id) came twice, or with another one's payload") }
@@ -110,7 +112,7 @@ final class BenchWorker: Sendable {
                 FinishedAttempt(job: job, worker: id, status: .succeeded, usage: usage, outcome: job.payload))
         else { throw BenchFailure(description: "the result of the job \(job.id) was refused") }
         held.withLock { _ = $0.remove(job.id) }
-        onEnd(job)
+        if job.ingress != 0 { onEnd(job) }
     }
 }
 

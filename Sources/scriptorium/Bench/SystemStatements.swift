@@ -39,7 +39,7 @@ enum SystemStatements {
                     and substring(j.request for 16) = uuid_send(j.id))
         from result r
         join job j on j.id = r.id and j.created_at = r.created_at
-        where r.worker = any ($1::bigint[])
+        where r.worker = any ($1::bigint[]) and j.ingress <> 0
         """)
 
     /// In how many transactions the jobs of these workers were written, and their results.
@@ -49,7 +49,7 @@ enum SystemStatements {
         select count(distinct j.xmin::text), count(distinct r.xmin::text)
         from result r
         join job j on j.id = r.id and j.created_at = r.created_at
-        where r.worker = any ($1::bigint[])
+        where r.worker = any ($1::bigint[]) and j.ingress <> 0
         """)
 
     static let answered = Statement("bench_answered", "select count(*) from result where worker = $1::bigint")
