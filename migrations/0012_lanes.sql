@@ -400,7 +400,8 @@ create trigger service_cap after insert on service_version
 -- As enqueue_2, with priorities, and with bounds where the caller gives them: how many jobs of the tenant may wait, how many
 -- may be accepted on a day (UTC), and how much processor time its jobs may have used before. Returns those it did not
 -- accept: for their idempotency key, or with the bound that refused them (1 waiting, 2 jobs, 3 processor time in
--- microseconds) and what is used of it. What is refused leaves nothing behind.
+-- microseconds) and what is used of it. What is refused leaves nothing behind. Also returns, as bound 0, how many waited of
+-- each tenant whose jobs were counted, with one of its jobs.
 create function enqueue_3(
     p_ids uuid[], p_tenants bigint[], p_apps bigint[], p_accounts bigint[], p_services text[], p_service_ids bigint[],
     p_versions integer[], p_methods text[], p_asynchronous boolean[], p_max_attempts smallint[], p_wall_ms integer[],
@@ -422,6 +423,8 @@ declare
     refused uuid[] := '{}';
     refused_bounds smallint[] := '{}';
     refused_uses bigint[] := '{}';
+    counted bigint[];
+    counts bigint[];
 begin
     -- A repeat must see what the first try has done: it waits for the first try's end, should that still be under way.
     perform pg_advisory_xact_lock(hashtextextended(p_ids[1]::text, 0));
@@ -499,8 +502,10 @@ begin
             coalesce(array_agg(j.id order by j.place), '{}'), coalesce(array_agg(j.bound::smallint order by j.place), '{}'),
             coalesce(
                 array_agg(
-                    coalesce(case j.bound when 1 then j.waiting when 2 then j.jobs else j.cpu_us end, 0) order by j.place), '{}')
-        into refused, refused_bounds, refused_uses
+                    coalesce(case j.bound when 1 then j.waiting when 2 then j.jobs else j.cpu_us end, 0) order by j.place), '{}'),
+            (select array_agg(w.tenant order by w.tenant) from waiting w),
+            (select array_agg(w.count order by w.tenant) from waiting w)
+        into refused, refused_bounds, refused_uses, counted, counts
         from judged j where j.bound is not null;
         if has_keys and cardinality(refused) > 0 then
             delete from idempotency i
@@ -564,6 +569,13 @@ begin
         return query
             select o.id, null::uuid, null::bytea, o.bound, o.in_use
             from unnest(refused, refused_bounds, refused_uses) as o (id, bound, in_use);
+    end if;
+    if counted is not null then
+        return query
+            select distinct on (n.tenant) n.id, null::uuid, null::bytea, 0::smallint, c.count
+            from unnest(p_ids, p_tenants) as n (id, tenant)
+            join unnest(counted, counts) as c (tenant, count) on c.tenant = n.tenant
+            where n.id <> all (refused);
     end if;
 end
 $$;

@@ -3,7 +3,7 @@ import Database
 
 extension JobQueue {
     /// Writes a batch. Its ids are ours, so a batch whose outcome is unknown is written again, and what is there is skipped.
-    static func enqueue(_ jobs: [NewJob], _ database: Database) async throws -> [Enqueued] {
+    static func enqueue(_ jobs: [NewJob], _ database: Database, _ room: QueueRoom) async throws -> [Enqueued] {
         let rows = try await repeating { isRepeat in
             try await database.system.execute(
                 SystemStatements.enqueue,
@@ -26,11 +26,18 @@ extension JobQueue {
         }
         var repeated: [JobID: (JobID, [UInt8])] = [:]
         var refused: [JobID: (Int16, Int64)] = [:]
+        var waiting: [JobID: Int64] = [:]
         for row in rows {
             let (id, existing, fingerprint, bound, inUse) = try row.decode(
                 JobID.self, JobID?.self, [UInt8]?.self, Int16?.self, Int64?.self)
             if let existing, let fingerprint { repeated[id] = (existing, fingerprint) }
-            if let bound, let inUse { refused[id] = (bound, inUse) }
+            guard let bound, let inUse else { continue }
+            if bound == 0 { waiting[id] = inUse } else { refused[id] = (bound, inUse) }
+        }
+        for job in jobs {
+            guard let count = waiting[job.id] else { continue }
+            let added = jobs.count { $0.tenant == job.tenant && refused[$0.id] == nil }
+            room.counted(job.tenant, waiting: count, added: Int64(added))
         }
         return jobs.map { job in
             if let (bound, inUse) = refused[job.id] { return .refused(job.bounds.refusal(bound, inUse)) }
@@ -43,7 +50,8 @@ extension JobQueue {
     static func finish(
         _ attempts: [FinishedAttempt], _ database: Database, _ notifier: QueueNotifier, _ ended: EndedRuns
     ) async throws -> [Bool] {
-        var accepted: [JobID: Int64] = [:]
+        // A job may be there twice, once for each epoch: only one of them holds it.
+        var accepted: [WorkerID: [JobID: Int64]] = [:]
         // A process has one epoch at a time, two only around a fence.
         for (worker, batch) in Dictionary(grouping: attempts, by: \.worker) {
             // Most have no children, and so the shorter statement.
@@ -55,11 +63,11 @@ extension JobQueue {
             }
             for row in rows {
                 let (id, generation) = try row.decode(JobID.self, Int64.self)
-                accepted[id] = generation
+                accepted[worker, default: [:]][id] = generation
             }
         }
         for attempt in attempts {
-            guard let generation = accepted[attempt.job.id] else {
+            guard let generation = accepted[attempt.worker]?[attempt.job.id] else {
                 QueueMetrics.resultRefused()
                 continue
             }
@@ -67,7 +75,7 @@ extension JobQueue {
             QueueMetrics.ended(attempt.status)
             notifier.done(attempt.job.id, ingress: attempt.job.ingress)
         }
-        return attempts.map { accepted[$0.job.id] != nil }
+        return attempts.map { accepted[$0.worker]?[$0.job.id] != nil }
     }
 
     private static func finishing(

@@ -15,6 +15,7 @@ public final class JobQueue: Service, Sendable {
     private let families: Batcher<FinishedAttempt, Bool>
     private let logs: Batcher<LogPiece, Void>
     private let ended: EndedRuns
+    private let room: QueueRoom
 
     /// A worker that has been silent for longer is given up.
     public static let lease = Duration.seconds(15)
@@ -32,8 +33,10 @@ public final class JobQueue: Service, Sendable {
         self.notifier = notifier
         let ended = EndedRuns()
         self.ended = ended
+        let room = QueueRoom()
+        self.room = room
         enqueues = Batcher(size: { $0.payload.count + $0.summary.count + 200 }) { jobs in
-            let outcomes = try await Self.enqueue(jobs, database)
+            let outcomes = try await Self.enqueue(jobs, database, room)
             QueueMetrics.accepted(jobs, outcomes)
             notifier.ready()
             return outcomes
@@ -68,7 +71,16 @@ public final class JobQueue: Service, Sendable {
     /// - Throws: `DatabaseError`; then the job may have been written, and nobody waits for it.
     @discardableResult
     public func enqueue(_ job: NewJob) async throws -> Enqueued {
-        try await enqueues.submit(job)
+        var job = job
+        // A key may have a job already, which is no matter of room.
+        if job.idempotency == nil {
+            switch room.answer(job) {
+            case .count: break
+            case .accept: job.bounds.maxQueued = nil
+            case .refuse(let refusal): return .refused(refusal)
+            }
+        }
+        return try await room.whilePending(job.tenant) { [job] in try await enqueues.submit(job) }
     }
 
     /// Ends an attempt and stores the job's result. False where the attempt no longer held its job: another one has the

@@ -11,7 +11,10 @@ import Testing
 
     /// What differs between two answers that are the same: the HTTP server's own headers, and the job.
     private func essence(_ reply: HTTPReply) -> [String] {
-        let own: Set<String> = ["date", "server", "x-request-id", "x-scriptorium-job", "preference-applied"]
+        let own: Set<String> = [
+            "date", "server", "x-request-id", "x-scriptorium-job", "preference-applied", "ratelimit",
+            "ratelimit-policy",
+        ]
         return ["\(reply.status)", reply.text]
             + reply.headers.filter { !own.contains($0.name.lowercased()) }.map { "\($0.name): \($0.value)" }.sorted()
     }

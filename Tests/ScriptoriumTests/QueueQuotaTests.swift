@@ -132,6 +132,9 @@ import Testing
         for name in ["slow", "clock"] {
             #expect(try await tenant.send("GET", "/api/v2/\(name)", headers: Self.later, ingress: 0).status == 202)
         }
+        try await eventually("the first runs") {
+            try await jobs(tenant).contains { $0["service"]?.string == "slow" && $0["status"]?.string == "running" }
+        }
         _ = try await operate("PATCH", "", #"{"suspended":true}"#)
         // What runs runs to its end.
         try await eventually("the first has ended") {

@@ -25,6 +25,7 @@ import Testing
         "SECRET_KEY": "c2hvcnQ=",
         "WORKER_CONCURRENCY": "many",
         "SHUTDOWN_GRACE_SECONDS": "-1",
+        "SYNC_SLOT_SHARE": "2",
         "NODE_PATH": "/nowhere/node",
         "PHP_PATH": "/usr/bin/true",
         "PYTHON2_PATH": "/usr/bin/python3",
