@@ -4,6 +4,7 @@ import Database
 extension JobQueue {
     /// Writes a batch. Its ids are ours, so a batch whose outcome is unknown is written again, and what is there is skipped.
     static func enqueue(_ jobs: [NewJob], _ database: Database, _ room: QueueRoom) async throws -> [Enqueued] {
+        let beginning = room.begin(jobs)
         let rows = try await repeating { isRepeat in
             try await database.system.execute(
                 SystemStatements.enqueue,
@@ -32,12 +33,11 @@ extension JobQueue {
                 JobID.self, JobID?.self, [UInt8]?.self, Int16?.self, Int64?.self)
             if let existing, let fingerprint { repeated[id] = (existing, fingerprint) }
             guard let bound, let inUse else { continue }
-            if bound == 0 { waiting[id] = inUse } else { refused[id] = (bound, inUse) }
+            if bound <= 1 { waiting[id] = inUse }
+            if bound >= 1 { refused[id] = (bound, inUse) }
         }
         for job in jobs {
-            guard let count = waiting[job.id] else { continue }
-            let added = jobs.count { $0.tenant == job.tenant && refused[$0.id] == nil }
-            room.counted(job.tenant, waiting: count, added: Int64(added))
+            if let count = waiting[job.id] { room.counted(job.tenant, waiting: count, beginning) }
         }
         return jobs.map { job in
             if let (bound, inUse) = refused[job.id] { return .refused(job.bounds.refusal(bound, inUse)) }

@@ -80,7 +80,7 @@ public final class JobQueue: Service, Sendable {
             case .refuse(let refusal): return .refused(refusal)
             }
         }
-        return try await room.whilePending(job.tenant) { [job] in try await enqueues.submit(job) }
+        return try await room.whileSent(job.tenant) { [job] in try await enqueues.submit(job) }
     }
 
     /// Ends an attempt and stores the job's result. False where the attempt no longer held its job: another one has the
