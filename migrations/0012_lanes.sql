@@ -463,6 +463,13 @@ begin
         select from unnest(p_max_queued, p_jobs_per_day, p_cpu_us_per_day) as b (queued, jobs, cpu)
         where b.queued is not null or b.jobs is not null or b.cpu is not null
     ) then
+        -- Two batches that count at the same moment would both find the same room.
+        perform pg_advisory_xact_lock(8, b.bucket)
+        from (
+            select distinct (n.tenant % 1024)::integer as bucket
+            from unnest(p_tenants, p_max_queued) as n (tenant, most) where n.most is not null
+            order by 1
+        ) as b;
         insert into budget (tenant, day)
         select distinct n.tenant, today
         from unnest(p_tenants, p_jobs_per_day) as n (tenant, jobs) where n.jobs is not null
