@@ -83,7 +83,10 @@ import Testing
             ("Not A Name", "nobody@x.y"),
         ]
         var fastest = tries.map { _ in Duration.seconds(60) }
-        for _ in 1...4 {
+        func areAlike() -> Bool { fastest.allSatisfy { $0 > (fastest.max() ?? .zero) * 0.2 } }
+        // Checking a password is nearly all of it: a refusal without it would take a hundredth, however often it is tried.
+        // The fastest of several is the least disturbed by other tests.
+        for round in 1...16 where round <= 4 || !areAlike() {
             for (index, (name, email)) in tries.enumerated() {
                 let started = ContinuousClock.now
                 let reply = try await tenant.raw(
@@ -93,10 +96,7 @@ import Testing
                 #expect(reply.status == 401, "\(reply.text)")
             }
         }
-        // Checking a password is nearly all of it: a refusal without it would take a hundredth. The fastest of several is
-        // the least disturbed by other tests.
-        let longest = try #require(fastest.max())
-        for time in fastest { #expect(time > longest * 0.2, "\(fastest)") }
+        #expect(areAlike(), "\(fastest)")
     }
 
     @Test func aSessionIsReadRefreshedAndEnded() async throws {
