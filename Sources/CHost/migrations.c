@@ -45,6 +45,9 @@ static const char m0012[] = {
 static const char m0013[] = {
 #embed "../../migrations/0013_rate.sql"
     EMBED_END};
+static const char m0014[] = {
+#embed "../../migrations/0014_heads.sql"
+    EMBED_END};
 
 static const struct host_migration all[] = {
     {"0001_roles.sql", m0001},
@@ -60,6 +63,7 @@ static const struct host_migration all[] = {
     {"0011_usage.sql", m0011},
     {"0012_lanes.sql", m0012},
     {"0013_rate.sql", m0013},
+    {"0014_heads.sql", m0014},
 };
 
 struct host_migration host_migration_at(size_t index) {
