@@ -72,15 +72,13 @@ public final class JobQueue: Service, Sendable {
     @discardableResult
     public func enqueue(_ job: NewJob) async throws -> Enqueued {
         var job = job
-        // A key may have a job already, which is no matter of room.
-        if job.idempotency == nil {
-            switch room.answer(job) {
-            case .count: break
-            case .accept: job.bounds.maxQueued = nil
-            case .refuse(let refusal): return .refused(refusal)
-            }
+        switch room.enter(job) {
+        case .count: break
+        case .accept: job.bounds.maxQueued = nil
+        case .refuse(let refusal): return .refused(refusal)
         }
-        return try await room.whileSent(job.tenant) { [job] in try await enqueues.submit(job) }
+        defer { room.leave(job.tenant) }
+        return try await enqueues.submit(job)
     }
 
     /// Ends an attempt and stores the job's result. False where the attempt no longer held its job: another one has the

@@ -26,8 +26,9 @@ final class QueueRoom: Sendable {
 
     /// What is to be done about a job.
     enum Answer {
+        /// It is sent, and counted.
         case count
-        /// There is room without counting.
+        /// It is sent: there is room without counting.
         case accept
         case refuse(QueueRefusal)
     }
@@ -42,28 +43,35 @@ final class QueueRoom: Sendable {
 
     private let tenants = Mutex<[TenantID: Tenant]>([:])
 
-    func answer(_ job: NewJob) -> Answer {
-        guard let most = job.bounds.maxQueued, most > Self.exactly else { return .count }
-        return tenants.withLock { tenants in
-            guard let tenant = tenants[job.tenant], let count = tenant.count else { return .count }
-            let age = count.began.duration(to: .now)
-            if count.waiting >= most, age < Self.fullLasts {
-                return .refuse(QueueRefusal(kind: .queued, limit: Double(most), inUse: Double(count.waiting)))
+    /// Says what is to be done about a job, and notes in the same moment that it is sent, unless it is refused: another one
+    /// would find the same room otherwise.
+    func enter(_ job: NewJob) -> Answer {
+        tenants.withLock { tenants in
+            let answer = Self.answer(job, tenants[job.tenant])
+            if case .refuse = answer { return answer }
+            if tenants.count >= Self.mostTenants, tenants[job.tenant] == nil {
+                tenants = tenants.filter { $0.value.sent > $0.value.answered }
             }
-            return age < Self.roomLasts && count.waiting + tenant.sent - count.answered < most ? .accept : .count
+            tenants[job.tenant, default: Tenant()].sent += 1
+            return answer
         }
     }
 
-    /// Notes that a job is on its way, until `body` returns.
-    func whileSent<T: Sendable>(_ tenant: TenantID, _ body: () async throws -> T) async throws -> T {
-        tenants.withLock { tenants in
-            if tenants.count >= Self.mostTenants, tenants[tenant] == nil {
-                tenants = tenants.filter { $0.value.sent > $0.value.answered }
-            }
-            tenants[tenant, default: Tenant()].sent += 1
+    /// Notes that a job that was sent is answered.
+    func leave(_ tenant: TenantID) {
+        tenants.withLock { $0[tenant]?.answered += 1 }
+    }
+
+    private static func answer(_ job: NewJob, _ tenant: Tenant?) -> Answer {
+        // A key may have a job already, which is no matter of room.
+        guard job.idempotency == nil, let most = job.bounds.maxQueued, most > exactly, let tenant,
+            let count = tenant.count
+        else { return .count }
+        let age = count.began.duration(to: .now)
+        if count.waiting >= most, age < fullLasts {
+            return .refuse(QueueRefusal(kind: .queued, limit: Double(most), inUse: Double(count.waiting)))
         }
-        defer { tenants.withLock { $0[tenant]?.answered += 1 } }
-        return try await body()
+        return age < roomLasts && count.waiting + tenant.sent - count.answered < most ? .accept : .count
     }
 
     /// - Parameter jobs: which are sent now.
