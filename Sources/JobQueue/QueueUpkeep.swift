@@ -73,7 +73,7 @@ public struct QueueUpkeep: Service {
             queue.notifier.ready()
         }
         if try await queue.database.system.execute(SystemStatements.renewLanes).first?.decode(Bool.self) == true {
-            logger.info("the table of lanes was renewed, because a long transaction keeps vacuum from it")
+            logger.info("the table of lanes had grown far beyond what is in it, and was renewed")
         }
     }
 

@@ -1,14 +1,14 @@
 import Database
 
 extension SystemStatements {
-    /// The dead rows of the hot tables, those of them that this schema has, and the age of the oldest snapshot that keeps
-    /// them. Run without a change of role: what the server shows of a session it shows to the role that the session is of.
-    /// A vacuum's own snapshot keeps nothing.
+    /// The dead rows of the hot tables, and the age of the oldest snapshot that keeps them. Run without a change of
+    /// role: what the server shows of a session it shows to the role that the session is of. A vacuum's own snapshot keeps
+    /// nothing.
     static let vacuumState = Statement(
         "queue_vacuum_state",
         """
-        select t.name, pg_stat_get_dead_tuples(to_regclass('public.' || t.name)), o.age
-        from unnest(array['ready', 'run', 'delayed', 'held', 'lane', 'worker']) as t (name)
+        select t.name, pg_stat_get_dead_tuples(('public.' || t.name)::regclass), o.age
+        from unnest(array['ready', 'run', 'delayed', 'lane', 'worker']) as t (name)
         cross join (
             select coalesce(greatest(
                 (select max(extract(epoch from clock_timestamp() - a.xact_start)) from pg_stat_activity a
@@ -19,7 +19,6 @@ extension SystemStatements {
                 where p.database = current_database())
             ), 0)::double precision as age
         ) as o
-        where to_regclass('public.' || t.name) is not null
         """, idempotent: true)
 
     /// Transactions of this database that are older than the parameter and hold back vacuum: the oldest first, and no more
