@@ -7,15 +7,22 @@ grant select on sequence ready_seq_seq to scriptorium_system;
 
 -- A claim that is under way with the functions of before fails by this once, and is asked again.
 alter table lane
-    -- For each kind, `heads` has up to where there is nothing any more, so that a claim passes over nothing that is dead. It
-    -- can come as far as `next_head` when all transactions before `next_xid` have ended: nobody else can still commit a
-    -- smaller number. Looked at ten times a second.
-    drop column next_heads, add column next_head bigint not null default 0,
-    -- Which demands wait says nothing that is needed any more.
-    drop column top_tier;
+    -- Up to where there is nothing any more, of jobs that somebody waits for and of others, so that a claim passes over
+    -- nothing that is dead. They can come as far as `next_head` when all transactions before `next_xid` have ended: nobody
+    -- else can still commit a smaller number. Looked at ten times a second.
+    add column head bigint not null default 0, add column head_asynchronous bigint not null default 0,
+    add column next_head bigint not null default 0, drop column next_heads,
+    -- There for what programs of before measure: they see no age of the oldest job for as long as they run on.
+    alter column heads drop not null, alter column heads drop default,
+    -- Which demands wait says nothing that is needed any more; and a claim keeps what it knows of its lanes to itself.
+    drop column top_tier, drop column short, drop column asynchronous;
+-- A worker's runs are asked for a few times in a minute, and were written down for it with every job. (Worse, the end of
+-- many at once went through all of the worker's runs for each.)
+drop index run_worker;
+
 -- From an owner row-level security would hide them.
 set local role scriptorium_system;
-update lane set heads = '{0,0,0,0,0,0,0,0,0,0}', next_xid = 0, heads_at = '-infinity';
+update lane set heads = null, next_xid = 0, heads_at = '-infinity';
 reset role;
 
 -- Whoever takes such a number has a transaction's before, and not only when the row is written.
@@ -39,6 +46,10 @@ declare
     tenants bigint[];
     their_kinds integer[];
     their_languages integer[];
+    missing boolean;
+    changes boolean;
+    spots tid[];
+    clock bigint := pg_sequence_last_value('lane_clock');
 begin
     select array_agg(a.tenant), array_agg(a.kinds), array_agg(a.languages) into tenants, their_kinds, their_languages
     from (
@@ -52,22 +63,30 @@ begin
     -- here, or it sees what was added.
     perform pg_advisory_xact_lock_shared(7, b.bucket)
     from (select distinct (t % 1024)::integer as bucket from unnest(tenants) as t order by 1) as b;
-    if (select count(*) from lane l where l.tenant = any (tenants)) < cardinality(tenants) then
+    -- (`offset 0` has each lane looked up by its tenant, however few there were when this was planned.)
+    select count(l.kinds) < count(*), bool_or(l.kinds & a.kinds <> a.kinds or l.languages & a.languages <> a.languages)
+    into missing, changes
+    from unnest(tenants, their_kinds, their_languages) as a (tenant, kinds, languages)
+    left join lateral (select l.kinds, l.languages from lane l where l.tenant = a.tenant offset 0) as l on true;
+    if missing then
         insert into lane (tenant) select t from unnest(tenants) as t order by t on conflict do nothing;
     end if;
-    perform from lane l
-    join unnest(tenants, their_kinds, their_languages) as a (tenant, kinds, languages) on a.tenant = l.tenant
-    where l.tenant = any (tenants)
-        and (l.kinds & a.kinds <> a.kinds or l.languages & a.languages <> a.languages)
-    order by l.tenant
-    for no key update of l;
-    if found then
-        update lane l
-        set kinds = l.kinds | a.kinds, languages = l.languages | a.languages,
-            vtime = case when l.runnable then l.vtime else greatest(l.vtime, (select last_value from lane_clock)) end
+    if missing or changes then
+        select array_agg(l.spot), array_agg(a.kinds), array_agg(a.languages) into spots, their_kinds, their_languages
         from unnest(tenants, their_kinds, their_languages) as a (tenant, kinds, languages)
-        where a.tenant = l.tenant and l.tenant = any (tenants)
-            and (l.kinds & a.kinds <> a.kinds or l.languages & a.languages <> a.languages);
+        cross join lateral (
+            select l.ctid as spot from lane l
+            where l.tenant = a.tenant and (l.kinds & a.kinds <> a.kinds or l.languages & a.languages <> a.languages)
+            offset 0
+            for no key update
+        ) as l;
+        update lane l
+        set kinds = l.kinds | c.kinds,
+            -- What an empty lane had is over.
+            languages = case when l.kinds = 0 then 0 else l.languages end | c.languages,
+            vtime = case when l.runnable then l.vtime else greatest(l.vtime, clock) end
+        from unnest(spots, their_kinds, their_languages) as c (spot, kinds, languages)
+        where l.ctid = c.spot;
     end if;
     return null;
 end
@@ -79,6 +98,8 @@ create or replace function free_held(p_tenants bigint[], p_services bigint[]) re
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
     set plan_cache_mode = force_generic_plan
     as $$
+declare
+    clock bigint := pg_sequence_last_value('lane_clock');
 begin
     with next as materialized (
         select h.tenant, h.kind, h.seq
@@ -98,9 +119,9 @@ begin
         returning r.tenant, r.kind, r.language
     )
     update lane l
-    set kinds = l.kinds | f.kinds, languages = l.languages | f.languages,
-        heads = '{0,0,0,0,0,0,0,0,0,0}', next_head = 0,
-        vtime = case when l.runnable then l.vtime else greatest(l.vtime, (select last_value from lane_clock)) end
+    set kinds = l.kinds | f.kinds, languages = case when l.kinds = 0 then 0 else l.languages end | f.languages,
+        head = 0, head_asynchronous = 0, next_head = 0,
+        vtime = case when l.runnable then l.vtime else greatest(l.vtime, clock) end
     from (
         select f.tenant, bit_or(1 << f.kind) as kinds, bit_or(1 << f.language) as languages
         from freed f group by f.tenant
@@ -123,6 +144,59 @@ begin
         insert into cap_change (tenant, service, cap) values (new.id, 0, lane_cap(new.quotas));
     end if;
     return null;
+end
+$$;
+
+-- Notes that runs have ended. What a recount has overtaken is left out, with all of its tenant: it errs on the safe side,
+-- and the next recount mends it. `p_services` holds a 0 for runs that no cap but their tenant's counts.
+create or replace function credit_1(p_tenants bigint[], p_services bigint[], p_counts integer[], p_generations bigint[])
+    returns void
+    language plpgsql security definer set search_path = public, pg_temp
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+    set plan_cache_mode = force_generic_plan
+    as $$
+declare
+    spots tid[];
+    tenants bigint[];
+    generations bigint[];
+    counts integer[];
+    clock bigint := pg_sequence_last_value('lane_clock');
+begin
+    select array_agg(l.spot), array_agg(l.tenant), array_agg(l.generation), array_agg(l.n)
+    into spots, tenants, generations, counts
+    from (
+        select l.spot, i.tenant, l.generation, case when i.generation >= l.generation then i.n else 0 end as n
+        from (
+            select i.tenant, sum(i.n)::integer as n, min(i.generation) as generation
+            from unnest(p_tenants, p_counts, p_generations) as i (tenant, n, generation)
+            group by i.tenant order by i.tenant
+        ) as i
+        cross join lateral (
+            select l.ctid as spot, l.generation from lane l where l.tenant = i.tenant offset 0 for no key update
+        ) as l
+    ) as l;
+    if 0 <> any (p_services) then
+        update service_cap c
+        set in_flight = greatest(0, c.in_flight - i.n)
+        from (
+            select i.tenant, i.service, sum(i.n) as n
+            from unnest(p_tenants, p_services, p_counts, p_generations) as i (tenant, service, n, generation)
+            join unnest(tenants, generations) as l (tenant, generation) on l.tenant = i.tenant
+            where i.service <> 0 and i.generation >= l.generation
+            group by i.tenant, i.service
+        ) as i
+        where c.tenant = i.tenant and c.service = i.service;
+        perform free_held(p_tenants, p_services);
+        -- That may have written the lanes.
+        select array_agg(l.spot) into spots
+        from unnest(tenants) as t (tenant)
+        cross join lateral (select l.ctid as spot from lane l where l.tenant = t.tenant offset 0) as l;
+    end if;
+    update lane l
+    set in_flight = greatest(0, l.in_flight - c.n), touched_at = clock_timestamp(),
+        vtime = case when l.runnable then l.vtime else greatest(l.vtime, clock) end
+    from unnest(spots, counts) as c (spot, n)
+    where l.ctid = c.spot and c.n > 0;
 end
 $$;
 
@@ -185,27 +259,58 @@ create or replace function claim_4(
 #variable_conflict use_column
 declare
     able smallint;
-    spoken integer := 1;
+    spoken integer;
     sought integer := 1023;
     wanted integer := p_want;
     wanted_asynchronous integer := least(p_want, p_want_asynchronous);
+    snapshot pg_snapshot;
+    old_xid bigint;
     mark bigint;
-    most integer;
     share integer;
-    chosen bigint[];
-    top bigint;
-    got integer;
-    emptied bigint[];
-    next bigint;
+    moment timestamptz;
     -- Whether there are locks on lanes already.
     holds boolean := cardinality(p_ended_tenants) > 0;
-    moment timestamptz;
-    -- Read before this transaction has a number of its own: whoever has taken one of these has a smaller one.
-    given_seq bigint := (select case when q.is_called then q.last_value else 0 end from ready_seq_seq q);
+    next bigint;
+    -- Given to jobs before this transaction has a number of its own: whoever has taken one of these has a smaller one.
+    given_seq bigint;
     -- All transactions before it have ended, but for those that are old.
     ended_xid bigint;
+    -- The lanes of a round: how many more of each may run, whether its heads may move, how many were taken, and whether
+    -- nobody adds to it.
+    chosen bigint[];
+    lanes tid[];
+    rooms integer[];
+    dues boolean[];
+    counts integer[];
+    alone boolean[];
+    is_due boolean;
+    written integer;
+    top bigint;
+    clock bigint;
+    has_caps boolean;
+    -- Places in the queue that a round has found.
+    spots tid[];
+    ids uuid[];
+    services bigint[];
+    -- What it has taken from there, and all rounds have.
+    taken_tenants bigint[];
+    taken_ids uuid[];
+    taken_created timestamptz[];
+    taken_attempts smallint[];
+    taken_services bigint[];
+    taken_asynchronous integer;
+    oldest timestamptz;
+    newest timestamptz;
+    all_ids uuid[] := '{}';
+    all_created timestamptz[] := '{}';
+    all_attempts smallint[] := '{}';
+    all_services bigint[] := '{}';
 begin
     perform set_config('synchronous_commit', 'off', true);
+    snapshot := pg_current_snapshot();
+    given_seq := coalesce(pg_sequence_last_value('ready_seq_seq'), 0);
+    old_xid := pg_sequence_last_value('lane_old_xid');
+    clock := pg_sequence_last_value('lane_clock');
     if cardinality(p_ended_tenants) > 0 then
         perform credit_1(p_ended_tenants, p_ended_services, p_ended_counts, p_ended_generations);
     end if;
@@ -214,31 +319,45 @@ begin
         return;
     end if;
     select 1 | bit_or(1 << l) into spoken from unnest(p_languages) as l;
-    mark := lane_floor_1();
-    select coalesce(min(x.xid) filter (where x.xid >= (select o.last_value from lane_old_xid o)), s.top) into ended_xid
-    from (
-        select pg_snapshot_xmax(c.now)::text::bigint as top, c.now from (select pg_current_snapshot() as now) as c
-    ) as s
-    left join lateral (select pg_snapshot_xip(s.now)::text::bigint as xid) as x on true
-    group by s.top;
+    ended_xid := pg_snapshot_xmin(snapshot)::text::bigint;
+    if ended_xid < old_xid then
+        select coalesce(min(x.xid), pg_snapshot_xmax(snapshot)::text::bigint) into ended_xid
+        from (select pg_snapshot_xip(snapshot)::text::bigint as xid) as x where x.xid >= old_xid;
+    end if;
+    if extract(epoch from clock_timestamp()) * 1000 >= pg_sequence_last_value('lane_floor_since') + 1000 then
+        perform lane_floor_1();
+    end if;
+    mark := pg_sequence_last_value('lane_floor');
     for round in 1..8 loop
-        most := case when wanted <= 10 then wanted else greatest(10, wanted / 5) end;
         if wanted_asynchronous > 0 then
-            select array_agg(c.tenant), max(c.vtime) into chosen, top
+            select
+                array_agg(c.lane), array_agg(c.tenant), array_agg(c.room), array_agg(c.due), bool_or(c.due), max(c.vtime),
+                bool_or(c.has_caps)
+            into lanes, chosen, rooms, dues, is_due, top, has_caps
             from (
-                select l.tenant, l.vtime from lane l
+                select
+                    l.ctid as lane, l.tenant, l.vtime, l.cap - l.in_flight as room, l.has_caps,
+                    l.heads_at < clock_timestamp() - interval '100 milliseconds' and l.next_xid <= ended_xid as due
+                from lane l
                 where l.runnable and l.vtime >= mark and l.min_tier <= able and l.languages & spoken <> 0
-                order by l.vtime limit most
+                -- Several of each, where they have so many.
+                order by l.vtime limit case when wanted <= 10 or round > 1 then wanted else greatest(10, wanted / 5) end
                 for no key update skip locked
             ) as c;
         else
             sought := 31;
-            select array_agg(c.tenant), max(c.vtime) into chosen, top
+            select
+                array_agg(c.lane), array_agg(c.tenant), array_agg(c.room), array_agg(c.due), bool_or(c.due), max(c.vtime),
+                bool_or(c.has_caps)
+            into lanes, chosen, rooms, dues, is_due, top, has_caps
             from (
-                select l.tenant, l.vtime from lane l
+                select
+                    l.ctid as lane, l.tenant, l.vtime, l.cap - l.in_flight as room, l.has_caps,
+                    l.heads_at < clock_timestamp() - interval '100 milliseconds' and l.next_xid <= ended_xid as due
+                from lane l
                 where l.runnable and (l.kinds & 31) <> 0 and l.vtime >= mark and l.min_tier <= able
                     and l.languages & spoken <> 0
-                order by l.vtime limit most
+                order by l.vtime limit case when wanted <= 10 or round > 1 then wanted else greatest(10, wanted / 5) end
                 for no key update skip locked
             ) as c;
         end if;
@@ -259,148 +378,193 @@ begin
             order by l.vtime limit 1;
             exit when next is null;
             perform from lane l where l.tenant = next for no key update;
-            select array_agg(l.tenant), max(l.vtime) into chosen, top from lane l where l.tenant = next and l.runnable;
+            select array[l.ctid], array[l.tenant], array[l.cap - l.in_flight], array[false], false, l.vtime, l.has_caps
+            into lanes, chosen, rooms, dues, is_due, top, has_caps
+            from lane l where l.tenant = next and l.runnable;
             exit when chosen is null;
         end if;
         holds := true;
-        if top > (select c.last_value from lane_clock c) then
-            perform setval('lane_clock', top);
+        if top > clock then
+            clock := pg_sequence_last_value('lane_clock');
+            if top > clock then
+                clock := setval('lane_clock', top);
+            end if;
         end if;
         share := (wanted + cardinality(chosen) - 1) / cardinality(chosen);
         moment := clock_timestamp();
-        -- A statement of its own, for a snapshot of its own: a lane's lock says nothing about what else was seen before it.
-        return query
-            with seen as materialized (
-                select l.tenant, l.vtime, l.has_caps, r.kind, r.seq, r.id, r.created_at, r.place
+        -- Statements of their own from here on, for snapshots of their own: a lane's lock says nothing about what else was
+        -- seen before it.
+        select array_agg(c.ctid), array_agg(c.id), null into spots, ids, services
+        from (
+            select s.ctid, s.id
+            from (
+                select
+                    r.ctid, r.id, r.kind, r.place, l.vtime, l.tenant,
+                    count(*) filter (where r.kind >= 5) over (order by r.place, l.vtime, l.tenant) as asynchronous_number
                 from lane l
                 cross join lateral (
                     select o.*, row_number() over () as place
                     from (
-                        select r.kind, r.seq, r.id, r.created_at
-                        from unnest('{0,1,2,3,4,5,6,7,8,9}'::smallint[]) as k (kind)
+                        select r.ctid, r.id, r.kind
+                        from (
+                            select k.kind, case when k.kind < 5 then l.head else l.head_asynchronous end as head
+                            from unnest('{0,1,2,3,4,5,6,7,8,9}'::smallint[]) as k (kind)
+                            where l.kinds & sought & (1 << k.kind) <> 0
+                        ) as k
                         cross join lateral (
-                            select r.kind, r.seq, r.id, r.created_at
+                            select r.ctid, r.id, r.kind, r.seq
                             from ready r
-                            where r.tenant = l.tenant and r.kind = k.kind and r.seq > l.heads[k.kind + 1]
+                            where r.tenant = l.tenant and r.kind = k.kind and r.seq > k.head
                                 and (1 << r.language) & spoken <> 0 and r.min_tier <= able
                                 and (r.start_by is null or r.start_by > now())
                             order by r.seq
                             limit least(share, l.cap - l.in_flight)
                         ) as r
-                        where l.kinds & sought & (1 << k.kind) <> 0
                         order by r.kind, r.seq
                         limit least(share, l.cap - l.in_flight)
                     ) as o
                 ) as r
                 where l.tenant = any (chosen)
-            ), numbered as materialized (
+            ) as s
+            where s.kind < 5 or s.asynchronous_number <= wanted_asynchronous
+            order by s.place, s.vtime, s.tenant
+            limit wanted
+        ) as c;
+        if has_caps then
+            -- What is too much for its service stands aside, until one of it ends.
+            with numbered as materialized (
                 select
-                    s.tenant, s.vtime, s.kind, s.seq, s.place, j.id, j.created_at, j.asynchronous, j.max_attempts,
-                    j.service, j.service_id, j.version, j.method, j.wall_ms, j.ingress, j.retry_on_error, j.request,
-                    c.cap - c.in_flight as room,
-                    case when c.cap is not null
-                        then row_number() over (partition by s.tenant, j.service_id order by s.place) end as number,
-                    count(*) filter (where s.kind >= 5) over (order by s.place, s.vtime, s.tenant) as asynchronous_number
-                from seen s
-                join job j on j.id = s.id and j.created_at = s.created_at
-                left join service_cap c on s.has_caps and c.tenant = s.tenant and c.service = j.service_id
-            ), candidate as materialized (
-                select * from numbered n
-                where (n.number is null or n.number <= n.room)
-                    and (n.kind < 5 or n.asynchronous_number <= wanted_asynchronous)
-                order by n.place, n.vtime, n.tenant
-                limit wanted
+                    c.spot, r.id, c.place, case when s.cap is not null then s.service end as service,
+                    row_number() over (partition by r.tenant, s.service order by c.place) > s.cap - s.in_flight as is_over
+                from unnest(spots) with ordinality as c (spot, place)
+                join ready r on r.ctid = c.spot
+                join job j on j.id = r.id and j.created_at = r.created_at
+                left join service_cap s on s.tenant = r.tenant and s.service = j.service_id
             ), held as (
-                update ready r set held_for = n.service_id
-                from numbered n
-                where n.number > n.room and r.tenant = n.tenant and r.kind = n.kind and r.seq = n.seq
-            ), taken as (
-                -- The delete is the arbiter: who deletes the row has the job.
-                delete from ready r using candidate c
-                where r.tenant = c.tenant and r.kind = c.kind and r.seq = c.seq
-                returning r.class, r.attempt as attempt_number, r.language, r.min_tier, c.*
-            ), started as (
-                insert into run (id, created_at, tenant, class, worker, attempt, started_at, language, min_tier, service)
-                select
-                    t.id, t.created_at, t.tenant, t.class, p_worker, t.attempt_number, clock_timestamp(), t.language,
-                    t.min_tier, case when t.number is not null then t.service_id end
-                from taken t
-                on conflict do nothing
-            ), counted as (
-                update service_cap c set in_flight = c.in_flight + t.n
-                from (
-                    select t.tenant, t.service_id, count(*) as n from taken t where t.number is not null group by 1, 2
-                ) as t
-                where c.tenant = t.tenant and c.service = t.service_id
-            ), moved as (
-                update lane l
-                set in_flight = l.in_flight + t.n, asynchronous = t.asynchronous, touched_at = moment,
-                    -- One that had nothing for this worker does not stand in its way the next time.
-                    vtime = l.vtime + l.stride * case
-                        when t.n = 0 and wanted_asynchronous >= wanted then 1 else t.n end,
-                    short = t.n < least(share, l.cap - l.in_flight)
-                from (
-                    select o.tenant, sum(o.n)::integer as n, sum(o.asynchronous)::integer as asynchronous
-                    from (
-                        select t.tenant, 1 as n, t.class & 1 as asynchronous from taken t
-                        union all
-                        select c.tenant, 0, 0 from unnest(chosen) as c (tenant)
-                    ) as o
-                    group by o.tenant
-                ) as t
-                where l.tenant = t.tenant and l.tenant = any (chosen)
+                update ready r set held_for = n.service
+                from numbered n where n.is_over and r.ctid = n.spot and r.id = n.id
             )
-            select
-                t.id, t.created_at, t.tenant, t.asynchronous, t.attempt_number, t.max_attempts, t.service, t.service_id,
-                t.version, t.method, t.wall_ms, t.ingress, t.retry_on_error, t.request, t.number is not null
-            from taken t
-            order by t.place, t.vtime, t.tenant;
-        get diagnostics got = row_count;
-        wanted := wanted - got;
-        wanted_asynchronous := wanted_asynchronous - coalesce(
-            (select sum(l.asynchronous) from lane l where l.tenant = any (chosen)), 0);
-        -- What all have ended who could still commit it is there or never will be: the heads move on to what is there.
-        update lane l
-        set heads = f.heads, next_head = given_seq, next_xid = pg_current_xact_id()::text::bigint, heads_at = moment
-        from (
-            select
-                o.tenant,
-                array_agg(
-                    greatest(o.heads[k.kind + 1], least(o.next_head, (
-                        select r.seq - 1 from ready r
-                        where r.tenant = o.tenant and r.kind = k.kind and r.seq > o.heads[k.kind + 1]
-                        order by r.seq limit 1
-                    ))) order by k.kind) as heads
-            from lane o
-            cross join unnest('{0,1,2,3,4,5,6,7,8,9}'::smallint[]) as k (kind)
-            where o.tenant = any (chosen) and o.heads_at < moment - interval '100 milliseconds' and o.next_xid <= ended_xid
-            group by o.tenant
-        ) as f
-        where l.tenant = f.tenant and l.tenant = any (chosen);
-        -- Those that are empty now leave the index, unless somebody is adding to them.
-        select array_agg(l.tenant) into emptied
-        from lane l
-        where l.tenant = any (chosen) and l.short and pg_try_advisory_xact_lock(7, (l.tenant % 1024)::integer);
-        if emptied is not null then
-            update lane l
-            set kinds = p.kinds, short = false, languages = case when p.kinds = 0 then 0 else l.languages end
-            from (
-                select
-                    o.tenant,
-                    coalesce(bit_or(1 << k.kind) filter (
-                        where exists (
-                            select from ready r
-                            where r.tenant = o.tenant and r.kind = k.kind and r.seq > o.heads[k.kind + 1]
-                        )), 0) as kinds
-                from lane o
-                cross join unnest('{0,1,2,3,4,5,6,7,8,9}'::smallint[]) as k (kind)
-                where o.tenant = any (emptied)
-                group by o.tenant
-            ) as p
-            where l.tenant = p.tenant and l.tenant = any (emptied) and l.kinds <> p.kinds;
+            select array_agg(n.spot), array_agg(n.id), array_agg(n.service) into spots, ids, services
+            from (select * from numbered n where n.is_over is not true order by n.place) as n;
         end if;
+        -- The delete is the arbiter: who deletes the row has the job.
+        with taken as (
+            delete from ready r
+            using unnest(spots, ids, services) with ordinality as c (spot, id, service, place)
+            where r.ctid = c.spot and r.id = c.id
+            returning r.id, r.created_at, r.tenant, r.class, r.attempt, r.language, r.min_tier, c.service, c.place
+        ), started as (
+            insert into run (id, created_at, tenant, class, worker, attempt, started_at, language, min_tier, service)
+            select
+                t.id, t.created_at, t.tenant, t.class, p_worker, t.attempt, clock_timestamp(), t.language, t.min_tier,
+                t.service
+            from taken t
+            on conflict do nothing
+        )
+        select
+            coalesce(array_agg(t.id), '{}'), array_agg(t.created_at), array_agg(t.tenant), array_agg(t.attempt),
+            array_agg(t.service), coalesce(sum(t.class & 1), 0), least(oldest, min(t.created_at)), greatest(newest, max(t.created_at))
+        into taken_ids, taken_created, taken_tenants, taken_attempts, taken_services, taken_asynchronous,
+            oldest, newest
+        from (select * from taken t order by t.place) as t;
+        if has_caps then
+            update service_cap c set in_flight = c.in_flight + t.n
+            from (
+                select t.tenant, t.service, count(*) as n
+                from unnest(taken_tenants, taken_services) as t (tenant, service)
+                where t.service is not null group by 1, 2
+            ) as t
+            where c.tenant = t.tenant and c.service = t.service;
+        end if;
+        -- Those that gave less than they were asked for are empty now, perhaps; but only who is alone with a lane can know.
+        select
+            array_agg(c.lane), array_agg(c.n),
+            array_agg(case when c.n < least(share, c.room)
+                then pg_try_advisory_xact_lock(7, (c.tenant % 1024)::integer) else false end),
+            array_agg(c.due)
+        into lanes, counts, alone, dues
+        from (
+            select o.tenant, max(o.lane) as lane, sum(o.n)::integer as n, max(o.room) as room, bool_or(o.due) as due
+            from (
+                select t.tenant, null::tid as lane, 1 as n, null::integer as room, null::boolean as due
+                from unnest(taken_tenants) as t (tenant)
+                union all
+                select c.tenant, c.lane, 0, c.room, c.due
+                from unnest(chosen, lanes, rooms, dues) as c (tenant, lane, room, due)
+            ) as o
+            group by o.tenant
+        ) as c;
+        if not is_due and not true = any (alone) then
+            update lane l
+            set in_flight = l.in_flight + c.n, touched_at = moment,
+                -- One that had nothing for this worker does not stand in its way the next time.
+                vtime = l.vtime + l.stride * case when c.n = 0 and wanted_asynchronous >= wanted then 1 else c.n end
+            from unnest(lanes, counts) as c (lane, n)
+            where l.ctid = c.lane;
+        else
+            update lane l
+            set in_flight = l.in_flight + c.n, touched_at = moment,
+                vtime = l.vtime + l.stride * case when c.n = 0 and wanted_asynchronous >= wanted then 1 else c.n end,
+                -- An empty one leaves the index.
+                kinds = case when c.alone then (
+                    select coalesce(bit_or(1 << k.kind), 0)
+                    from unnest('{0,1,2,3,4,5,6,7,8,9}'::smallint[]) as k (kind)
+                    where l.kinds & (1 << k.kind) <> 0 and exists (
+                        select from ready r
+                        where r.tenant = l.tenant and r.kind = k.kind
+                            and r.seq > case when k.kind < 5 then l.head else l.head_asynchronous end)
+                ) else l.kinds end,
+                -- What all have ended who could still commit it is there or never will be: the heads move on to what is there.
+                head = case when c.due then greatest(l.head, least(l.next_head, (
+                    select r.seq - 1
+                    from unnest('{0,1,2,3,4}'::smallint[]) as k (kind)
+                    cross join lateral (
+                        select r.seq from ready r
+                        where r.tenant = l.tenant and r.kind = k.kind and r.seq > l.head order by r.seq limit 1
+                    ) as r
+                    where l.kinds & (1 << k.kind) <> 0 order by r.seq limit 1
+                ))) else l.head end,
+                head_asynchronous = case when c.due then greatest(l.head_asynchronous, least(l.next_head, (
+                    select r.seq - 1
+                    from unnest('{5,6,7,8,9}'::smallint[]) as k (kind)
+                    cross join lateral (
+                        select r.seq from ready r
+                        where r.tenant = l.tenant and r.kind = k.kind and r.seq > l.head_asynchronous order by r.seq limit 1
+                    ) as r
+                    where l.kinds & (1 << k.kind) <> 0 order by r.seq limit 1
+                ))) else l.head_asynchronous end,
+                next_head = case when c.due then given_seq else l.next_head end,
+                next_xid = case when c.due then pg_current_xact_id()::text::bigint else l.next_xid end,
+                heads_at = case when c.due then moment else l.heads_at end
+            from unnest(lanes, counts, alone, dues) as c (lane, n, alone, due)
+            where l.ctid = c.lane;
+        end if;
+        get diagnostics written = row_count;
+        if written <> cardinality(lanes) then
+            raise exception 'a lane that was locked has moved';
+        end if;
+        all_ids := all_ids || taken_ids;
+        all_created := all_created || taken_created;
+        all_attempts := all_attempts || taken_attempts;
+        all_services := all_services || taken_services;
+        wanted := wanted - cardinality(taken_ids);
+        wanted_asynchronous := wanted_asynchronous - taken_asynchronous;
         exit when wanted <= 0;
     end loop;
+    return query
+        select
+            j.id, j.created_at, j.tenant, j.asynchronous, t.attempt, j.max_attempts, j.service, j.service_id, j.version,
+            j.method, j.wall_ms, j.ingress, j.retry_on_error, j.request, t.service is not null
+        from unnest(all_ids, all_created, all_attempts, all_services) with ordinality
+            as t (id, created_at, attempt, service, place)
+        cross join lateral (
+            select * from job j
+            where j.id = t.id and j.created_at = t.created_at
+                -- Of other days' partitions none is opened.
+                and j.created_at between oldest and newest
+            offset 0
+        ) as j
+        order by t.place;
 end
 $$;
 
@@ -432,7 +596,7 @@ create or replace function finish_4(
 declare
     -- Before anything is deleted: a recount that this one does not know of has counted these runs. What an earlier try has
     -- deleted a recount may have missed: then nothing is credited, and the next recount mends it.
-    present bigint := case when p_repeat then -1 else (select g.last_value from lane_generation g) end;
+    present bigint := case when p_repeat then -1 else pg_sequence_last_value('lane_generation') end;
     accepted uuid[];
 begin
     perform set_config('scriptorium.credit', 'later', true);
@@ -541,14 +705,15 @@ begin
                 select from unnest('{0,1,2,3,4,5,6,7,8,9}'::smallint[]) as k (kind)
                 where case when l.kinds & (1 << k.kind) = 0
                     then exists (select from ready r where r.tenant = l.tenant and r.kind = k.kind)
-                    else l.heads[k.kind + 1] > 0 and exists (
+                    else exists (
                         select from ready r
-                        where r.tenant = l.tenant and r.kind = k.kind and r.seq <= l.heads[k.kind + 1]) end
+                        where r.tenant = l.tenant and r.kind = k.kind
+                            and r.seq <= case when k.kind < 5 then l.head else l.head_asynchronous end) end
             )
             for no key update skip locked
         )
         update lane l
-        set heads = '{0,0,0,0,0,0,0,0,0,0}', next_head = 0, kinds = 1023, languages = 63,
+        set head = 0, head_asynchronous = 0, next_head = 0, kinds = 1023, languages = 63,
             vtime = greatest(l.vtime, (select c.last_value from lane_clock c))
         from late where l.tenant = late.tenant;
         get diagnostics touched = row_count;
@@ -577,12 +742,12 @@ begin
     kept := array(select l from lane l);
     truncate lane;
     insert into lane (
-        tenant, kinds, languages, vtime, in_flight, cap, stride, suspended, min_tier, has_caps, heads, next_head, next_xid,
-        heads_at, short, asynchronous, generation, touched_at
+        tenant, kinds, languages, vtime, in_flight, cap, stride, suspended, min_tier, has_caps, head, head_asynchronous,
+        next_head, next_xid, heads_at, generation, touched_at
     )
     select
         k.tenant, k.kinds, k.languages, k.vtime, k.in_flight, k.cap, k.stride, k.suspended, k.min_tier, k.has_caps,
-        k.heads, k.next_head, k.next_xid, k.heads_at, k.short, k.asynchronous, k.generation, k.touched_at
+        k.head, k.head_asynchronous, k.next_head, k.next_xid, k.heads_at, k.generation, k.touched_at
     from unnest(kept) as k;
     return true;
 exception when lock_not_available then

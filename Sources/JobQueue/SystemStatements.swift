@@ -337,7 +337,8 @@ enum SystemStatements {
                     cross join generate_series(0, 9) as k (kind)
                     cross join lateral (
                         select r.id, r.created_at, r.seq from ready r
-                        where r.tenant = l.tenant and r.kind = k.kind and r.seq > l.heads[k.kind + 1]
+                        where r.tenant = l.tenant and r.kind = k.kind
+                            and r.seq > case when k.kind < 5 then l.head else l.head_asynchronous end
                         order by r.seq limit 1
                     ) as r
                     where l.kinds & (1 << k.kind) <> 0
