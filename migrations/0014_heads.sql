@@ -49,7 +49,7 @@ declare
     missing boolean;
     changes boolean;
     spots tid[];
-    clock bigint := pg_sequence_last_value('lane_clock');
+    clock bigint;
 begin
     select array_agg(a.tenant), array_agg(a.kinds), array_agg(a.languages) into tenants, their_kinds, their_languages
     from (
@@ -80,6 +80,8 @@ begin
             offset 0
             for no key update
         ) as l;
+        -- Not before they are locked: that may have taken long.
+        clock := pg_sequence_last_value('lane_clock');
         update lane l
         set kinds = l.kinds | c.kinds,
             -- What an empty lane had is over.
@@ -99,8 +101,9 @@ create or replace function free_held(p_tenants bigint[], p_services bigint[]) re
     set plan_cache_mode = force_generic_plan
     as $$
 declare
-    clock bigint := pg_sequence_last_value('lane_clock');
+    clock bigint;
 begin
+    clock := pg_sequence_last_value('lane_clock');
     with next as materialized (
         select h.tenant, h.kind, h.seq
         from unnest(p_tenants, p_services) as p (tenant, service)
@@ -160,7 +163,7 @@ declare
     tenants bigint[];
     generations bigint[];
     counts integer[];
-    clock bigint := pg_sequence_last_value('lane_clock');
+    clock bigint;
 begin
     select array_agg(l.spot), array_agg(l.tenant), array_agg(l.generation), array_agg(l.n)
     into spots, tenants, generations, counts
@@ -192,6 +195,8 @@ begin
         from unnest(tenants) as t (tenant)
         cross join lateral (select l.ctid as spot from lane l where l.tenant = t.tenant offset 0) as l;
     end if;
+    -- Not before they are locked: that may have taken long.
+    clock := pg_sequence_last_value('lane_clock');
     update lane l
     set in_flight = greatest(0, l.in_flight - c.n), touched_at = clock_timestamp(),
         vtime = case when l.runnable then l.vtime else greatest(l.vtime, clock) end
@@ -268,8 +273,6 @@ declare
     mark bigint;
     share integer;
     moment timestamptz;
-    -- Whether there are locks on lanes already.
-    holds boolean := cardinality(p_ended_tenants) > 0;
     next bigint;
     -- Given to jobs before this transaction has a number of its own: whoever has taken one of these has a smaller one.
     given_seq bigint;
@@ -324,9 +327,6 @@ begin
         select coalesce(min(x.xid), pg_snapshot_xmax(snapshot)::text::bigint) into ended_xid
         from (select pg_snapshot_xip(snapshot)::text::bigint as xid) as x where x.xid >= old_xid;
     end if;
-    if extract(epoch from clock_timestamp()) * 1000 >= pg_sequence_last_value('lane_floor_since') + 1000 then
-        perform lane_floor_1();
-    end if;
     mark := pg_sequence_last_value('lane_floor');
     for round in 1..8 loop
         if wanted_asynchronous > 0 then
@@ -369,9 +369,9 @@ begin
                 continue;
             end if;
             -- Or others hold all that there are, for a moment. Who holds none may wait for one, and for no more: a lane
-            -- that is not runnable any more when it is had stays locked all the same.
-            exit when holds;
-            holds := true;
+            -- that is not runnable any more when it is had stays locked all the same. (Whoever has locked anything has the
+            -- number of a transaction.)
+            exit when pg_current_xact_id_if_assigned() is not null;
             select l.tenant into next
             from lane l
             where l.runnable and l.kinds & sought <> 0 and l.min_tier <= able and l.languages & spoken <> 0
@@ -383,7 +383,6 @@ begin
             from lane l where l.tenant = next and l.runnable;
             exit when chosen is null;
         end if;
-        holds := true;
         if top > clock then
             clock := pg_sequence_last_value('lane_clock');
             if top > clock then
@@ -551,6 +550,9 @@ begin
         wanted_asynchronous := wanted_asynchronous - taken_asynchronous;
         exit when wanted <= 0;
     end loop;
+    if extract(epoch from clock_timestamp()) * 1000 >= pg_sequence_last_value('lane_floor_since') + 1000 then
+        perform lane_floor_1();
+    end if;
     return query
         select
             j.id, j.created_at, j.tenant, j.asynchronous, t.attempt, j.max_attempts, j.service, j.service_id, j.version,

@@ -25,30 +25,50 @@ public struct QueueUpkeep: Service {
     /// Works until the service is stopped.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
-            // Each kind of work has its round, so that one that fails does not keep the others from theirs.
-            var rounds = -1
-            while !Task.isCancelled {
-                rounds += 1
-                do {
-                    try await reap()
-                    try await promote()
-                    try await tendLanes(thoroughly: rounds % 15 == 14)
-                    // Partitions are made days ahead: once in some minutes is plenty, also where one could not be made.
-                    if rounds % 200 == 0 { try await partition() }
-                    // A look through the whole queue, and things that nobody waits for.
-                    if rounds % 30 == 15 { try await expire() }
-                    if rounds % 300 == 150 { try await drop() }
-                } catch {
-                    logger.debug("upkeep not done", metadata: ["error": "\(error)"])
-                }
-                // It is no work of the queue: what fails there must not keep this from being told.
-                do {
-                    try await snapshots.look()
-                } catch {
-                    logger.debug("no look at old transactions", metadata: ["error": "\(error)"])
-                }
-                try? await Task.sleep(for: .milliseconds(Int64.random(in: 1500...2500)))
+            await withDiscardingTaskGroup { group in
+                group.addTask { await work() }
+                group.addTask { await keepLanesSmall() }
             }
+        }
+    }
+
+    private func work() async {
+        // Each kind of work has its round, so that one that fails does not keep the others from theirs.
+        var rounds = -1
+        while !Task.isCancelled {
+            rounds += 1
+            do {
+                try await reap()
+                try await promote()
+                try await tendLanes(thoroughly: rounds % 15 == 14)
+                // Partitions are made days ahead: once in some minutes is plenty, also where one could not be made.
+                if rounds % 200 == 0 { try await partition() }
+                // A look through the whole queue, and things that nobody waits for.
+                if rounds % 30 == 15 { try await expire() }
+                if rounds % 300 == 150 { try await drop() }
+            } catch {
+                logger.debug("upkeep not done", metadata: ["error": "\(error)"])
+            }
+            // It is no work of the queue: what fails there must not keep this from being told.
+            do {
+                try await snapshots.look()
+            } catch {
+                logger.debug("no look at old transactions", metadata: ["error": "\(error)"])
+            }
+            try? await Task.sleep(for: .milliseconds(Int64.random(in: 1500...2500)))
+        }
+    }
+
+    /// What slows everybody while it is there is looked for again soon where it came back at once.
+    private func keepLanesSmall() async {
+        while !Task.isCancelled {
+            var isRenewed = false
+            do {
+                isRenewed = try await renewLanes()
+            } catch {
+                logger.debug("lanes not renewed", metadata: ["error": "\(error)"])
+            }
+            try? await Task.sleep(for: .milliseconds(isRenewed ? 500 : Int64.random(in: 1500...2500)))
         }
     }
 
@@ -65,16 +85,20 @@ public struct QueueUpkeep: Service {
         }
     }
 
-    /// Counts anew what lost workers have left uncounted, and keeps the lanes small.
+    /// Counts anew what lost workers have left uncounted.
     public func tendLanes(thoroughly: Bool) async throws {
         let rows = try await queue.database.system.execute(SystemStatements.tendLanes, [thoroughly])
         if let mended = try rows.first?.decode(Int32.self), mended > 0 {
             logger.info("lanes put right", metadata: ["count": "\(mended)"])
             queue.notifier.ready()
         }
-        if try await queue.database.system.execute(SystemStatements.renewLanes).first?.decode(Bool.self) == true {
-            logger.info("the table of lanes had grown far beyond what is in it, and was renewed")
-        }
+    }
+
+    private func renewLanes() async throws -> Bool {
+        guard try await queue.database.system.execute(SystemStatements.renewLanes).first?.decode(Bool.self) == true
+        else { return false }
+        logger.debug("the table of lanes had grown far beyond what is in it, and was renewed")
+        return true
     }
 
     private func promote() async throws {
