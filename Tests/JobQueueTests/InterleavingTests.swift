@@ -1,6 +1,5 @@
 import Core
 import Database
-import Dispatch
 import JobQueue
 import Synchronization
 import TestSupport
@@ -9,39 +8,10 @@ import Testing
 /// Transactions of the queue that are open at the same time, step by step, on a real PostgreSQL: whatever the order in which
 /// they begin and commit, nothing is lost, nothing runs twice, no cap is exceeded, and nobody waits for each other in a circle.
 @Suite struct InterleavingTests {
-    private static let claim = Statement(
-        "test_interleaved_claim",
-        """
-        select id, tenant from claim_4($1::bigint, 3, 3, '{3}'::smallint[], 3::smallint, $2::bigint[], $3::bigint[],
-            $4::integer[], $5::bigint[])
-        """)
-    private static let finish = Statement(
-        "test_interleaved_finish",
-        """
-        select id, generation from finish_4(array[null]::bigint[], $1::bigint, array[$2::uuid], array[1]::smallint[],
-            array[1]::smallint[], array[null]::bytea[], array[now()], array[0]::bigint[], array[0]::bigint[],
-            array[0]::bigint[], array[0]::bigint[], array[0]::bigint[], array[0]::bigint[], array[0]::bigint[],
-            array[0]::bigint[], array[0]::bigint[], false)
-        """)
-    private static let enqueue = Statement(
-        "test_interleaved_enqueue",
-        """
-        select enqueue_3(array[$1::uuid], array[$2::bigint], array[7]::bigint[], array[null]::bigint[], array['math'],
-            array[3]::bigint[], array[1], array['POST'], array[$3::boolean], array[1]::smallint[], array[60000],
-            array[1]::bigint[], array['\\x01'::bytea], array['\\x01'::bytea], array[3]::smallint[], array[false],
-            array[null]::timestamptz[], array[null]::bigint[], array[3600000]::bigint[], array[null]::uuid[],
-            array[null]::text[], array[null]::bytea[], array[null]::bytea[], array[0]::smallint[],
-            array[null]::bigint[], array[null]::bigint[], array[null]::bigint[], false)
-        """)
-    private static let release = Statement(
-        "test_interleaved_release", "select release_1($1::bigint, array[$2::uuid], false)")
-    private static let tend = Statement("test_interleaved_tend", "select tend_lanes_1(true)")
-
-    /// A transaction that has run its statements and waits for the word to commit, or still waits for a lock.
-    private final class Open: Sendable {
-        let hasRun = Mutex(false)
-        let word = DispatchSemaphore(value: 0)
-        let task = Mutex<Task<Void, any Error>?>(nil)
+    /// A step that was taken in a transaction that is open, or waits for a lock; and what is known once it has committed.
+    private struct Open {
+        let transaction: OpenTransaction
+        let step: OpenTransaction.Step<@Sendable (inout Known) -> Void>
     }
 
     /// What the schedule knows.
@@ -76,36 +46,17 @@ import Testing
             for step in 0..<120 {
                 if open.count < 3, step < 110, Int.random(in: 0..<5, using: &random) > 1 || open.isEmpty {
                     let body = operation(worker, known, &random)
-                    let transaction = Open()
-                    let task = Task {
-                        // What it has found counts when it has committed.
-                        let note = try await test.database.system.transaction { sql in
-                            let note = try body(sql)
-                            transaction.hasRun.withLock { $0 = true }
-                            guard transaction.word.wait(timeout: .now() + 60) == .success else {
-                                throw CancellationError()
-                            }
-                            return note
-                        }
-                        known.withLock { note(&$0) }
-                    }
-                    transaction.task.withLock { $0 = task }
-                    open.append(transaction)
-                    // It has either run, or waits for one of the others.
-                    try await eventually("step \(step) runs or waits") {
-                        if transaction.hasRun.withLock({ $0 }) { return true }
-                        return try await test.numbers("select count(*)::int from pg_locks where not granted") != [0]
-                    }
-                } else if let ready = open.indices.filter({ open[$0].hasRun.withLock { $0 } }).randomElement(
-                    using: &random)
-                {
-                    try await commit(open.remove(at: ready))
+                    let transaction = try await OpenTransaction(test.database)
+                    open.append(Open(transaction: transaction, step: try await transaction.start(body)))
+                } else if let ready = open.indices.filter({ open[$0].step.hasEnded }).randomElement(using: &random) {
+                    try await commit(open.remove(at: ready), known)
                 }
                 #expect(try await test.overCap == [0, 0], "seed \(seed), step \(step)")
             }
             // One may wait for another.
-            for transaction in open { transaction.word.signal() }
-            for transaction in open { try await transaction.task.withLock { $0 }?.value }
+            try await withThrowingDiscardingTaskGroup { group in
+                for transaction in open { group.addTask { try await commit(transaction, known) } }
+            }
             let lost = known.withLock { $0.accepted.subtracting($0.held.keys).subtracting($0.done) }
             #expect(try await test.numbers("select count(*)::int from ready") == [lost.count], "seed \(seed)")
             try await drain(test, WorkerID(rawValue: worker), known)
@@ -116,9 +67,10 @@ import Testing
         }
     }
 
-    private func commit(_ transaction: Open) async throws {
-        transaction.word.signal()
-        try await transaction.task.withLock { $0 }?.value
+    private func commit(_ open: Open, _ known: Ledger) async throws {
+        let note = try await open.step.value
+        try await open.transaction.commit()
+        known.withLock { note(&$0) }
     }
 
     /// One of the queue's operations: what it says to the database, and what is known once it has committed.
@@ -130,9 +82,9 @@ import Testing
         let isAsynchronous = Bool.random(using: &random)
         switch kind {
         case 0..<4:
-            let id = JobID(milliseconds: UInt64(Timestamp.now.microseconds / 1000))
+            let id = JobID.new
             return { sql in
-                _ = try sql.query(Self.enqueue, id, tenant, isAsynchronous)
+                try sql.enqueue(id, of: tenant, asynchronous: isAsynchronous)
                 return { $0.accepted.insert(id) }
             }
         case 4..<6:
@@ -141,15 +93,12 @@ import Testing
                 return known.ended
             }
             return { sql in
-                let rows = try sql.query(
-                    Self.claim, worker, SQLArray(ended.map(\.tenant)), SQLArray(ended.map { _ in Int64(0) }),
-                    SQLArray(ended.map { _ in Int32(1) }), SQLArray(ended.map(\.generation)))
-                let jobs = try rows.map { try $0.decode(JobID.self, Int64.self) }
-                return { known in for (id, tenant) in jobs { known.held[id] = tenant } }
+                let jobs = try sql.claim(worker, want: 3, ended: ended)
+                return { known in for claimed in jobs { known.held[claimed.job] = claimed.tenant } }
             }
         case 9:
             return { sql in
-                _ = try sql.query(Self.tend)
+                try sql.tendLanes()
                 return { _ in }
             }
         default:
@@ -162,12 +111,12 @@ import Testing
             guard let (id, tenant) = job else { return { _ in { _ in } } }
             if kind == 8 {
                 return { sql in
-                    _ = try sql.query(Self.release, worker, id)
+                    try sql.release(worker, id)
                     return { _ in }
                 }
             }
             return { sql in
-                let generation = try sql.query(Self.finish, worker, id).first?.decode(Int64.self, at: 1)
+                let generation = try sql.finish(worker, id)
                 return { known in
                     guard let generation else { return }
                     known.done.append(id)
@@ -187,22 +136,17 @@ import Testing
             }
             idle = held.isEmpty && ended.isEmpty ? idle + 1 : 0
             for (id, tenant) in held {
-                let rows = try await test.database.system.transaction { try $0.query(Self.finish, worker.rawValue, id) }
-                let generation = try #require(try rows.first?.decode(Int64.self, at: 1))
+                let end = try await test.database.system.transaction { try $0.finish(worker.rawValue, id) }
+                let generation = try #require(end)
                 known.withLock {
                     $0.done.append(id)
                     $0.ended.append((tenant, generation))
                 }
             }
-            let rows = try await test.database.system.transaction { sql in
-                try sql.query(
-                    Self.claim, worker.rawValue, SQLArray(ended.map(\.tenant)), SQLArray(ended.map { _ in Int64(0) }),
-                    SQLArray(ended.map { _ in Int32(1) }), SQLArray(ended.map(\.generation)))
+            let jobs = try await test.database.system.transaction { sql in
+                try sql.claim(worker.rawValue, want: 3, ended: ended)
             }
-            for row in rows {
-                let (id, tenant) = try row.decode(JobID.self, Int64.self)
-                known.withLock { $0.held[id] = tenant }
-            }
+            for claimed in jobs { known.withLock { $0.held[claimed.job] = claimed.tenant } }
         }
     }
 }

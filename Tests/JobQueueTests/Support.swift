@@ -25,7 +25,7 @@ struct TestQueue: Sendable {
     static func with<T: Sendable>(
         url: String, _ body: @escaping @Sendable (TestQueue) async throws -> T
     ) async throws -> T {
-        let options = DatabaseOptions(url: url, connections: 4)
+        let options = DatabaseOptions(url: url, connections: 8)
         let database = Database(options, logger: quiet)
         let listener = Listener(options, logger: quiet)
         let queue = JobQueue(database: database, listener: listener, logger: quiet)
@@ -56,8 +56,8 @@ struct TestQueue: Sendable {
         asynchronous: Bool = false, maxAttempts: Int = 3, tenant: TenantID? = nil, payload: [UInt8] = [1, 2, 3]
     ) -> NewJob {
         NewJob(
-            id: JobID(milliseconds: UInt64(Date().timeIntervalSince1970 * 1000)), tenant: tenant ?? self.tenant, app: 7,
-            account: nil, service: "math", serviceID: 3, version: 1, language: .python3, verb: .post,
+            id: .new, tenant: tenant ?? self.tenant, app: 7, account: nil, service: "math", serviceID: 3, version: 1,
+            language: .python3, verb: .post,
             isAsynchronous: asynchronous, maxAttempts: asynchronous ? maxAttempts : 1, wall: .seconds(60),
             startWithin: .seconds(3600), ingress: waiters.ingress, payload: payload, summary: [4])
     }
