@@ -87,9 +87,15 @@ public actor BreakableInstallation {
     public nonisolated func query(
         _ statement: Statement, _ parameters: [any PostgresEncodable] = []
     ) async throws -> [Row] {
+        try await withDatabase { try await $0.system.execute(statement, parameters) }
+    }
+
+    private nonisolated func withDatabase<T: Sendable>(
+        _ body: @escaping @Sendable (Database) async throws -> T
+    ) async throws -> T {
         let database = Database(
             DatabaseOptions(url: databaseURL, connections: 1, applicationName: "test"), logger: Self.logger)
-        let result = await Task { try await database.system.execute(statement, parameters) }.result
+        let result = await Task { try await body(database) }.result
         await database.close()
         return try result.get()
     }
@@ -113,6 +119,17 @@ public actor BreakableInstallation {
             "select w.name from run r join worker w on w.id = r.worker where r.id = $1::text::uuid")
         guard let name = try await query(statement, [job]).first?.decode(String.self) else { return nil }
         return name.split(separator: ":").last.flatMap { pid_t($0) }
+    }
+
+    /// Returns when a worker has been given up by the others.
+    public nonisolated func awaitGivingUp(_ worker: pid_t) async throws {
+        let statement = Statement(
+            "given_up", "select count(*) from worker where split_part(name, ':', -1) = $1::integer::text")
+        try await withDatabase { database in
+            try await eventually("the worker is given up", within: .seconds(60)) {
+                try await database.system.execute(statement, [worker]).first?.decode(Int.self) == 0
+            }
+        }
     }
 
     /// The name of the process with this id.

@@ -23,6 +23,7 @@ public final class CuttingRelay: Sendable {
     /// Whether what the server says is thrown away.
     private let isSwallowing = Atomic(false)
     private let cuts = Atomic(0)
+    private let swallowed = Atomic(0)
 
     /// - Parameter upstream: the path of the server's socket; it need not be there yet.
     public init(to upstream: String) throws {
@@ -34,6 +35,9 @@ public final class CuttingRelay: Sendable {
 
     /// How many connections were cut so far.
     public var cutConnections: Int { cuts.load(ordering: .relaxed) }
+
+    /// How many pieces of what the server said were thrown away so far.
+    public var swallowedAnswers: Int { swallowed.load(ordering: .relaxed) }
 
     /// Cuts every connection, wherever it is in what it says.
     public func cut() {
@@ -143,7 +147,10 @@ public final class CuttingRelay: Sendable {
             for (from, to) in [(ends[0], pair.server), (ends[1], pair.client)] where from.revents != 0 {
                 let count = recv(from.fd, &buffer, buffer.count, 0)
                 guard count > 0 else { return }
-                if from.fd == pair.server, isSwallowing.load(ordering: .relaxed) { continue }
+                if from.fd == pair.server, isSwallowing.load(ordering: .relaxed) {
+                    swallowed.add(1, ordering: .relaxed)
+                    continue
+                }
                 var sent = 0
                 while sent < count {
                     let more = buffer.withUnsafeBytes {

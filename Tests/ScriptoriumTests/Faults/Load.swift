@@ -22,6 +22,8 @@ final class Load: Sendable {
         var awaited: [Promise] = []
         /// How many calls were answered as they should.
         var answered = 0
+        /// How many have come to their end, whatever that was.
+        var ended = 0
         /// What went wrong otherwise.
         var failures: [String] = []
     }
@@ -69,6 +71,7 @@ final class Load: Sendable {
         while !isOver.load(ordering: .relaxed) {
             let number = numbers.add(1, ordering: .relaxed).newValue
             await call(number: number, asynchronous: caller % 2 == 0)
+            tally.withLock { $0.ended += 1 }
             if let pause { try? await Task.sleep(for: pause) }
         }
     }

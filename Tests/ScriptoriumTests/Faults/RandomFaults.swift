@@ -82,8 +82,8 @@ struct RandomFaults: Sendable {
 
     /// Makes a fault and mends it. What it leaves is for the installation to get over.
     func make(_ kind: Kind, _ number: Int, under load: Load, _ dice: inout Dice) async throws {
-        // How long the fault lasts; nothing is waited for by it.
-        let pause = Duration.milliseconds(Int.random(in: 0...3000, using: &dice))
+        // How long the fault lasts, by what happens meanwhile.
+        let few = Int.random(in: 0...3, using: &dice)
         switch kind {
         case .killWorker: try await killWorker()
         case .killIngress:
@@ -94,33 +94,61 @@ struct RandomFaults: Sendable {
         case .stopWorker:
             let worker = try await house.program("worker \(number)")
             worker.signal(SIGSTOP)
-            try await Task.sleep(for: pause * 6)
-            worker.signal(SIGCONT)
+            try await mending({ worker.signal(SIGCONT) }) {
+                // It wakes up in the midst of its work, or finds that it has been given up.
+                if few > 0 {
+                    try await more(20 * few, "calls are answered") { load.now.answered }
+                } else {
+                    try await house.awaitGivingUp(worker.pid)
+                }
+            }
         case .drainWorker, .drainIngress:
             let name = kind == .drainWorker ? "worker \(number)" : "ingress \(number)"
             try await house.stop(name)
             try await house.start(name)
         case .crashServer:
             await house.crashServer()
-            try await Task.sleep(for: pause)
-            try await house.startServer()
+            try await mending({ try await house.startServer() }) {
+                try await more(few, "calls fail") { load.now.failures.count }
+            }
         case .freezeServer:
             await house.freezeServer()
-            try await Task.sleep(for: pause * 4)
-            await house.thawServer()
+            try await mending({ await house.thawServer() }) { try await more(few, "calls end") { load.now.ended } }
         case .killBackends:
             try await eventually("there are sessions to end") { try await house.killBackends(0.6) > 0 }
         case .holdSnapshot:
             let snapshot = try await HeldTransaction(house.databaseURL)
-            try await Task.sleep(for: pause * 4)
-            await snapshot.end()
-        case .fillDisk: try await fillDisk(for: pause, under: load)
-        case .cutConnections: try await cutting { relay.cut() }
+            try await mending({ await snapshot.end() }) {
+                try await more(40 * few, "calls are answered") { load.now.answered }
+            }
+        case .fillDisk:
+            guard let disk else { return }
+            try disk.fill()
+            try await mending(disk.free) { try await more(1 + 3 * few, "calls fail") { load.now.failures.count } }
+        case .cutConnections: try await cutting(relay.cut)
         case .swallowAnswers:
             relay.swallowAnswers()
-            try await Task.sleep(for: pause / 6)
-            try await cutting { relay.cutAfterSilence() }
+            try await mending({ try await cutting(relay.cutAfterSilence) }) {
+                try await more(3 * few, "answers are swallowed") { relay.swallowedAnswers }
+            }
         }
+    }
+
+    /// Lets a fault last as long as `lasting`, and mends it whatever that came to.
+    private func mending(_ mend: () async throws -> Void, _ lasting: () async throws -> Void) async throws {
+        do {
+            try await lasting()
+        } catch {
+            try await mend()
+            throw error
+        }
+        try await mend()
+    }
+
+    /// Waits until a number has grown by so many.
+    private func more(_ count: Int, _ what: String, of number: () -> Int) async throws {
+        let before = number()
+        try await eventually("\(count) more \(what)", within: .seconds(60)) { number() >= before + count }
     }
 
     private func cutting(_ cut: () -> Void) async throws {
@@ -159,15 +187,5 @@ struct RandomFaults: Sendable {
             try notebook.runs().contains { $0.job == job && $0.attempt > attempt }
         }
         try await again
-    }
-
-    /// Lets the server's disk be full until calls fail of it, and a while longer.
-    private func fillDisk(for pause: Duration, under load: Load) async throws {
-        guard let disk else { return }
-        let before = load.now.failures.count
-        try disk.fill()
-        defer { disk.free() }
-        try await eventually("calls fail on the full disk", within: .seconds(60)) { load.now.failures.count > before }
-        try await Task.sleep(for: pause)
     }
 }
