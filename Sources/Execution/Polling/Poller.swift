@@ -53,14 +53,23 @@ final class Poller {
 
     /// Watches for something else from now on.
     func change(_ watch: Watch, to wanted: Readiness) {
-        guard let watcher = watchers[watch.token], watcher.wanted != wanted else { return }
+        guard let before = watchers[watch.token]?.wanted, before != wanted else { return }
         watchers[watch.token]?.wanted = wanted
-        _ = host_change_watch(PollExecutor.shared.poller, watch.number, watch.token, wanted.rawValue)
+        let poller = PollExecutor.shared.poller
+        if wanted.isEmpty {
+            // The kernel tells of a hang-up for as long as it lasts, whatever is wanted: nobody would take it, and the thread
+            // would never rest.
+            host_unwatch(poller, watch.number)
+        } else if before.isEmpty {
+            _ = host_watch(poller, watch.number, watch.token, wanted.rawValue)
+        } else {
+            _ = host_change_watch(poller, watch.number, watch.token, wanted.rawValue)
+        }
     }
 
     /// To be called before the descriptor is closed.
     func end(_ watch: Watch) {
-        guard watchers.removeValue(forKey: watch.token) != nil else { return }
+        guard let watcher = watchers.removeValue(forKey: watch.token), !watcher.wanted.isEmpty else { return }
         host_unwatch(PollExecutor.shared.poller, watch.number)
     }
 
