@@ -7,6 +7,7 @@ final class Connection: Sendable {
     init(_ number: Int, target: LinkTarget, queue: WorkQueue, logger: Logger) {
         thread = PosixThread("db-\(number)") {
             var backoff = Backoff()
+            let seat = Seat()
             while !queue.isClosed {
                 do throws(DatabaseError) {
                     let link = try Link.open(target) { queue.isClosed }
@@ -14,7 +15,7 @@ final class Connection: Sendable {
                     queue.note(nil)
                     PoolMetrics.opened()
                     defer { PoolMetrics.closed() }
-                    Self.serve(queue, with: link)
+                    Self.serve(queue, seat, with: link)
                 } catch {
                     queue.note(error)
                     let pause = backoff.step()
@@ -28,8 +29,8 @@ final class Connection: Sendable {
     func finished() async { await thread.finished() }
 
     /// Until the connection is broken or the queue closed.
-    private static func serve(_ queue: WorkQueue, with link: Link) {
-        while let work = queue.next() {
+    private static func serve(_ queue: WorkQueue, _ seat: Seat, with link: Link) {
+        while let work = queue.next(on: seat) {
             let isDone = link.isAlive() && PoolMetrics.using { work.attempt(on: link) }
             queue.finished(work)
             if !isDone { queue.putBack(work) }

@@ -1,7 +1,14 @@
+import Synchronization
+
 /// The work that waits for a connection, and the state that all threads of a pool share.
+///
+/// Work goes to the connection that was at work last: while there is little of it, few are used, and what their server
+/// processes have learned, of tables and of plans, is where it is needed.
 final class WorkQueue: Sendable {
-    private struct State {
+    fileprivate struct State {
         var waiting = Queue<any Work>()
+        /// Those without work; the last has become so last. Where there is one, nothing waits.
+        var idle: [Seat] = []
         var running: [ObjectIdentifier: any Work] = [:]
         var isClosed = false
         var lastFailure: DatabaseError?
@@ -10,46 +17,56 @@ final class WorkQueue: Sendable {
     /// How many may wait; more are refused at once.
     static let limit = 10_000
 
-    private let state = Monitor(State())
+    private let state = Mutex(State())
     /// What wakes those who wait for a time and not for work.
     private let clock = Monitor((isClosed: false, isStale: false))
 
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
     func append(_ work: any Work) {
-        let refusal: DatabaseError? = state.change { state in
-            if state.isClosed { return DatabaseError(.unavailable, "the database is closed") }
+        let (seat, refusal): (Seat?, DatabaseError?) = state.withLock { state in
+            if state.isClosed { return (nil, DatabaseError(.unavailable, "the database is closed")) }
+            if let seat = state.seat(for: work) { return (seat, nil) }
             if state.waiting.count >= Self.limit {
-                return DatabaseError(.unavailable, "\(Self.limit) operations wait for the database already")
+                return (nil, DatabaseError(.unavailable, "\(Self.limit) operations wait for the database already"))
             }
             state.waiting.append(work)
-            return nil
+            return (nil, nil)
         }
+        seat?.give(work)
         if let refusal { work.fail(refusal) }
     }
 
     /// Puts work back that a broken connection could not do.
     func putBack(_ work: any Work) {
-        let isClosed = state.change { state in
-            if !state.isClosed { state.waiting.prepend(work) }
-            return state.isClosed
+        let (seat, isClosed): (Seat?, Bool) = state.withLock { state in
+            if state.isClosed { return (nil, true) }
+            if let seat = state.seat(for: work) { return (seat, false) }
+            state.waiting.prepend(work)
+            return (nil, false)
         }
+        seat?.give(work)
         clock.change(wakingAll: true) { $0.isStale = true }
         if isClosed { work.fail(DatabaseError(.unavailable, "the database is closed")) }
     }
 
     /// Blocks until there is work; nil when the queue is closed.
-    func next() -> (any Work)? {
-        state.wait { state -> (any Work)?? in
+    /// - Parameter seat: of the calling thread alone.
+    func next(on seat: Seat) -> (any Work)? {
+        let found: (any Work)?? = state.withLock { state in
             if state.isClosed { return .some(nil) }
-            guard let work = state.waiting.popFirst() else { return nil }
+            guard let work = state.waiting.popFirst() else {
+                state.idle.append(seat)
+                return nil
+            }
             state.running[ObjectIdentifier(work)] = work
             return .some(work)
-        } ?? nil
+        }
+        return found ?? seat.take()
     }
 
     func finished(_ work: any Work) {
-        state.withLock { $0.running[ObjectIdentifier(work)] = nil }
+        state.withLock { _ = $0.running.removeValue(forKey: ObjectIdentifier(work)) }
     }
 
     /// Waits for `duration`; false when the queue was closed.
@@ -99,15 +116,26 @@ final class WorkQueue: Sendable {
 
     /// No more work: what waits fails. What runs goes on.
     func close() {
-        let waiting = state.change(wakingAll: true) { state in
+        let (waiting, idle) = state.withLock { state in
             state.isClosed = true
-            return state.waiting.removeAll()
+            defer { state.idle = [] }
+            return (state.waiting.removeAll(), state.idle)
         }
+        for seat in idle { seat.give(nil) }
         clock.change(wakingAll: true) { $0.isClosed = true }
         for work in waiting { work.fail(DatabaseError(.unavailable, "the database is closed")) }
     }
 
     func interruptRunning() {
         for work in state.withLock({ Array($0.running.values) }) { work.interrupt() }
+    }
+}
+
+extension WorkQueue.State {
+    /// Who can have the work at once.
+    fileprivate mutating func seat(for work: any Work) -> Seat? {
+        guard let seat = idle.popLast() else { return nil }
+        running[ObjectIdentifier(work)] = work
+        return seat
     }
 }
