@@ -14,9 +14,20 @@ public final class JobWaiters: Service, Sendable {
         case delivered(StoredResult)
     }
 
+    /// When a wait ends, whatever has come of it.
+    private struct Deadline: Comparable {
+        let moment: ContinuousClock.Instant
+        let id: JobID
+        let token: Int
+        static func < (a: Deadline, b: Deadline) -> Bool { (a.moment, a.token) < (b.moment, b.token) }
+    }
+
     private struct State {
         var waits: [JobID: [Int: Wait]] = [:]
         var nextToken = 0
+        var deadlines = SortedList<Deadline>()
+        /// Rings no later than the first deadline, and earlier where that one's wait has ended.
+        var alarm: (moment: ContinuousClock.Instant, task: Task<Void, Never>)?
     }
 
     /// The number of this process, which its jobs carry.
@@ -62,26 +73,12 @@ public final class JobWaiters: Service, Sendable {
             state.waits[id, default: [:]][state.nextToken] = .begun
             return state.nextToken
         }
+        // No task of its own waits: there are thousands of waits at the same time.
         defer { forget(id, token) }
-        return try await withThrowingTaskGroup(of: StoredResult?.self) { group in
-            group.addTask { await self.wait(id, token) }
-            do {
-                if let found = try await begin() {
-                    group.cancelAll()
-                    return found
-                }
-            } catch {
-                group.cancelAll()
-                throw error
-            }
-            group.addTask {
-                try? await Task.sleep(for: limit)
-                return nil
-            }
-            let first = try await group.next() ?? nil
-            group.cancelAll()
-            return first
-        }
+        if let found = try await begin() { return found }
+        let end = ContinuousClock.now + limit
+        alarm(at: end, id, token)
+        return await wait(id, token)
     }
 
     /// Hands a result to those who wait for it.
@@ -115,6 +112,46 @@ public final class JobWaiters: Service, Sendable {
         } onCancel: {
             forget(id, token)
         }
+    }
+
+    /// Has a wait end at a moment.
+    private func alarm(at moment: ContinuousClock.Instant, _ id: JobID, _ token: Int) {
+        state.withLock { state in
+            state.deadlines.insert(Deadline(moment: moment, id: id, token: token))
+            // Those of waits that have ended stay, as long as they are not the most.
+            if state.deadlines.count > 64, state.deadlines.count > 2 * state.waits.count {
+                state.deadlines.removeAll { [waits = state.waits] in waits[$0.id]?[$0.token] == nil }
+            }
+            setAlarm(&state)
+        }
+    }
+
+    private func setAlarm(_ state: inout State) {
+        guard let first = state.deadlines.first?.moment else { return }
+        if let alarm = state.alarm {
+            guard first < alarm.moment else { return }
+            alarm.task.cancel()
+        }
+        // One task for all waits, for as long as there are any; it ends by itself.
+        let task = Task { [weak self] in
+            do {
+                try await Task.sleep(until: first, clock: .continuous)
+            } catch {
+                return  // An earlier one rings.
+            }
+            self?.ring()
+        }
+        state.alarm = (first, task)
+    }
+
+    private func ring() {
+        let late = state.withLock { state in
+            let late = state.deadlines.removeAll(upTo: ContinuousClock.now) { $0.moment }
+            state.alarm = nil
+            setAlarm(&state)
+            return late
+        }
+        for deadline in late { forget(deadline.id, deadline.token) }
     }
 
     private func forget(_ id: JobID, _ token: Int) {

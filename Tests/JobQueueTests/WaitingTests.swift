@@ -45,6 +45,25 @@ import Testing
         }
     }
 
+    @Test("Waits end at their own limits, in whatever order they began; one that is cancelled ends at once")
+    func manyLimits() async throws {
+        try await TestQueue.with { test in
+            let cancelled = Task { try await test.waiters.result(of: test.job().id, limit: .seconds(600)) }
+            // Nobody waits longer than the others by the limit of the first.
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for limit in [900, 50, 600, 1, 300] {
+                    group.addTask {
+                        let result = try await test.waiters.result(of: test.job().id, limit: .milliseconds(limit))
+                        #expect(result == nil)
+                    }
+                }
+                try await group.waitForAll()
+            }
+            cancelled.cancel()
+            #expect(try await cancelled.value == nil)
+        }
+    }
+
     @Test func anEndThatNobodyNotifiedIsFoundBySweeping() async throws {
         try await TestQueue.with { test in
             // Another process's job: its end is notified on a channel that nobody here listens to.
