@@ -89,4 +89,17 @@ public struct SystemScope: Sendable {
             try link.run(statement, parameters).rows
         }
     }
+
+    /// As ``execute(_:_:limit:)``, and at once on the same connection whatever statements follow from its rows, each a
+    /// transaction by itself. What becomes of those is not told.
+    public func execute(
+        _ statement: Statement, _ parameters: [(any PostgresEncodable)?],
+        then followers: @escaping @Sendable ([Row]) throws -> [(Statement, [any PostgresEncodable])]
+    ) async throws -> [Row] {
+        try await pool.run { link in
+            let rows = try link.run(statement, parameters).rows
+            for (follower, values) in (try? followers(rows)) ?? [] { _ = try? link.run(follower, values) }
+            return rows
+        }
+    }
 }

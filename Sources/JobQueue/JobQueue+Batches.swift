@@ -23,7 +23,8 @@ extension JobQueue {
                     SQLArray(jobs.map { Int16(clamping: $0.priority) }), SQLArray(jobs.map(\.bounds.maxQueued)),
                     SQLArray(jobs.map(\.bounds.jobsPerDay)),
                     SQLArray(jobs.map { $0.bounds.cpuSecondsPerDay.map { Int64($0 * 1_000_000) } }), isRepeat,
-                ])
+                ]
+            ) { _ in QueueNotifier.ready }
         }
         var repeated: [JobID: (JobID, [UInt8])] = [:]
         var refused: [JobID: (Int16, Int64)] = [:]
@@ -48,7 +49,7 @@ extension JobQueue {
 
     /// Ends a batch of attempts; tells for each whether it was accepted, and wakes who waits for those.
     static func finish(
-        _ attempts: [FinishedAttempt], _ database: Database, _ notifier: QueueNotifier, _ ended: EndedRuns
+        _ attempts: [FinishedAttempt], _ database: Database, _ ended: EndedRuns
     ) async throws -> [Bool] {
         // A job may be there twice, once for each epoch: only one of them holds it.
         var accepted: [WorkerID: [JobID: Int64]] = [:]
@@ -56,10 +57,15 @@ extension JobQueue {
         for (worker, batch) in Dictionary(grouping: attempts, by: \.worker) {
             // Most have no children, and so the shorter statement.
             let hasChildren = batch.contains { !$0.children.isEmpty }
+            let ingresses = Dictionary(batch.map { ($0.job.id, $0.job.ingress) }) { $1 }
             let rows = try await repeating { isRepeat in
                 let values = finishing(batch, of: worker, isRepeat) + (hasChildren ? children(of: batch) : [])
                 return try await database.system.execute(
-                    hasChildren ? SystemStatements.finishFamily : SystemStatements.finish, values)
+                    hasChildren ? SystemStatements.finishFamily : SystemStatements.finish, values
+                ) { rows in
+                    let done = try rows.map { try $0.decode(JobID.self, Int64.self).0 }
+                    return QueueNotifier.done(Dictionary(grouping: done) { ingresses[$0] ?? 0 })
+                }
             }
             for row in rows {
                 let (id, generation) = try row.decode(JobID.self, Int64.self)
@@ -73,7 +79,6 @@ extension JobQueue {
             }
             ended.add(attempt.job, generation: generation)
             QueueMetrics.ended(attempt.status)
-            notifier.done(attempt.job.id, ingress: attempt.job.ingress)
         }
         return attempts.map { accepted[$0.worker]?[$0.job.id] != nil }
     }

@@ -56,12 +56,25 @@ final class QueueNotifier: Sendable {
             if batch.isCancelled { await notify(JobQueue.cancelChannel, "") }
             if batch.isReady { await notify(JobQueue.readyChannel, "") }
             for (ingress, jobs) in batch.done {
-                for start in stride(from: 0, to: jobs.count, by: Self.mostIDs) {
-                    let part = jobs[start..<min(start + Self.mostIDs, jobs.count)]
-                    await notify(
-                        JobQueue.doneChannel(ingress), part.map(\.description).joined(separator: ","))
-                }
+                for payload in Self.payloads(jobs) { await notify(JobQueue.doneChannel(ingress), payload) }
             }
+        }
+    }
+
+    /// What says that there is something to claim, for who has a connection in hand.
+    static let ready: [(Statement, [any PostgresEncodable])] = [(SystemStatements.notify, [JobQueue.readyChannel, ""])]
+
+    /// What says that jobs have ended, for who has a connection in hand.
+    /// - Parameter jobs: by the process that may wait for them.
+    static func done(_ jobs: [Int64: [JobID]]) -> [(Statement, [any PostgresEncodable])] {
+        jobs.flatMap { ingress, jobs in
+            payloads(jobs).map { (SystemStatements.notify, [JobQueue.doneChannel(ingress), $0]) }
+        }
+    }
+
+    private static func payloads(_ jobs: [JobID]) -> [String] {
+        stride(from: 0, to: jobs.count, by: mostIDs).map { start in
+            jobs[start..<min(start + mostIDs, jobs.count)].map(\.description).joined(separator: ",")
         }
     }
 
