@@ -26,6 +26,14 @@ public final class Worker: Service, Sendable {
         var renewed: ContinuousClock.Instant
         /// Something may have changed: a job is ready, a slot is free, or it is time to look.
         var signal: AsyncStream<Void>.Continuation?
+        /// How many jobs have ended here that no claim has told of yet.
+        var untold = 0
+        /// Whether somebody has said that there may be jobs, since the last claim began.
+        var isTold = false
+        /// Whether an end is likely to have made room for a job that waits.
+        var endsGiveWork = false
+        /// Whether an end is about to make the claiming look.
+        var isPutOff = false
     }
 
     /// One attempt in this worker's hands. The next one of the same job may begin here before this one is let go.
@@ -38,6 +46,8 @@ public final class Worker: Service, Sendable {
 
     /// How often a worker looks for jobs that nobody told it of.
     private static let pollInterval = Duration.milliseconds(500)
+    /// How long the queue need not know of an end that nobody waits for: who calls again at once has called again by then.
+    private static let endPause = Duration.milliseconds(10)
     /// How long after its last heartbeat a worker stops its scripts: before the lease is over, with a margin for the killing.
     private static let patience = JobQueue.lease - .seconds(3)
     /// How long after it `cell` ends them where the worker has not: it may stand still.
@@ -76,7 +86,31 @@ public final class Worker: Service, Sendable {
 
     /// Makes the claiming look again.
     private func look() {
-        _ = state.withLock { $0.signal }?.yield()
+        let signal = state.withLock { state in
+            state.isTold = true
+            return state.signal
+        }
+        _ = signal?.yield()
+    }
+
+    /// Makes the claiming look again because a job has ended here: at once where it is likely that another one has waited for
+    /// that. Else the next look, for whatever reason, tells the queue of the end, and that is cheaper than one of its own.
+    private func lookAfterEnd() async {
+        let isAlone = state.withLock { state in
+            state.untold += 1
+            if state.endsGiveWork || state.isStopping || state.isPutOff { return false }
+            state.isPutOff = true
+            return true
+        }
+        if isAlone {
+            try? await Task.sleep(for: Self.endPause)
+        }
+        let signal = state.withLock { state in
+            if isAlone { state.isPutOff = false }
+            let isDue = state.untold > 0 && (isAlone || !state.isPutOff)
+            return isDue ? state.signal : nil
+        }
+        _ = signal?.yield()
     }
 
     /// A number for this worker, as soon as the database gives one; nil when the worker is stopped before.
@@ -205,7 +239,7 @@ public final class Worker: Service, Sendable {
                         jobs.addTask {
                             await self.run(job, epoch)
                             self.letGo(job.job)
-                            self.look()
+                            await self.lookAfterEnd()
                         }
                     }
                 }
@@ -256,9 +290,11 @@ public final class Worker: Service, Sendable {
     ) async {
         var waits = signals.makeAsyncIterator()
         while !isStopping, !Task.isCancelled {
-            let (free, freeAsynchronous) = state.withLock { state in
+            let (free, freeAsynchronous, isForEnds) = state.withLock { state in
                 let asynchronous = state.held.values.count(where: \.isAsynchronous)
-                return (options.slots - state.held.count, options.asynchronousSlots - asynchronous)
+                let free = options.slots - state.held.count
+                defer { if free > 0 { (state.isTold, state.untold) = (false, 0) } }
+                return (free, options.asynchronousSlots - asynchronous, !state.isTold && state.untold > 0)
             }
             if free > 0 {
                 do {
@@ -275,7 +311,9 @@ public final class Worker: Service, Sendable {
                         hold.yield(HeldJob(job: job, stop: stop))
                     }
                     // A full hand means that there may be more; who has no slot left waits for one.
-                    if jobs.count == free { continue }
+                    let isFull = jobs.count == free
+                    state.withLock { $0.endsGiveWork = isFull || isForEnds && !jobs.isEmpty }
+                    if isFull { continue }
                 } catch {
                     logger.warning("nothing claimed", metadata: ["error": "\(error)"])
                 }
