@@ -756,3 +756,75 @@ exception when lock_not_available then
     return false;
 end
 $$;
+
+-- --- Daily budgets -----------------------------------------------------------------------------------------------------
+
+-- Notes processor time against a tenant's daily budget.
+create function spend_1(p_tenant bigint, p_cpu_us bigint) returns void
+    language sql security definer set search_path = public, pg_temp
+    as $$
+        insert into budget as b (tenant, day, cpu_us) values (p_tenant, (now() at time zone 'UTC')::date, p_cpu_us)
+        on conflict (tenant, day) do update set cpu_us = b.cpu_us + excluded.cpu_us
+    $$;
+
+-- As retry_2; where `p_budget` names the tenant, what the attempt has used counts against its budget.
+create function retry_3(
+    p_budget bigint, p_worker bigint, p_id uuid, p_attempt smallint, p_status smallint, p_peak_memory bigint,
+    p_wall_us bigint, p_user_us bigint, p_system_us bigint, p_waited_us bigint, p_api_calls bigint, p_bytes_in bigint,
+    p_bytes_out bigint, p_log_bytes bigint
+) returns timestamptz
+    language plpgsql security definer set search_path = public, pg_temp
+    as $$
+declare
+    retried_at timestamptz;
+begin
+    -- Before the lane is locked, in the order of who accepts jobs.
+    if p_budget is not null then
+        perform spend_1(p_budget, p_user_us + p_system_us);
+    end if;
+    retried_at := retry_2(
+        p_worker, p_id, p_attempt, p_status, p_peak_memory, p_wall_us, p_user_us, p_system_us, p_waited_us, p_api_calls,
+        p_bytes_in, p_bytes_out, p_log_bytes);
+    if retried_at is null and p_budget is not null then
+        -- It is settled, by who comes to know that.
+        perform spend_1(p_budget, -(p_user_us + p_system_us));
+    end if;
+    return retried_at;
+end
+$$;
+
+-- As settle_1, likewise.
+create function settle_2(
+    p_budget bigint, p_worker bigint, p_id uuid, p_attempt smallint, p_created timestamptz, p_peak_memory bigint,
+    p_wall_us bigint, p_user_us bigint, p_system_us bigint, p_waited_us bigint, p_api_calls bigint, p_bytes_in bigint,
+    p_bytes_out bigint, p_log_bytes bigint
+) returns boolean
+    language plpgsql security definer set search_path = public, pg_temp
+    as $$
+begin
+    if not settle_1(
+        p_worker, p_id, p_attempt, p_created, p_peak_memory, p_wall_us, p_user_us, p_system_us, p_waited_us, p_api_calls,
+        p_bytes_in, p_bytes_out, p_log_bytes)
+    then
+        return false;
+    end if;
+    if p_budget is not null then
+        perform spend_1(p_budget, p_user_us + p_system_us);
+    end if;
+    return true;
+end
+$$;
+
+do $$
+declare
+    f regprocedure;
+begin
+    for f in
+        select p.oid::regprocedure from pg_proc p
+        where p.pronamespace = 'public'::regnamespace and p.proname in ('ready_begun', 'spend_1', 'retry_3', 'settle_2')
+    loop
+        execute format('alter function %s owner to scriptorium_system', f);
+        execute format('revoke execute on function %s from public', f);
+    end loop;
+end
+$$;

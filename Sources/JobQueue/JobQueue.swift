@@ -136,24 +136,35 @@ public final class JobQueue: Service, Sendable {
     }
 
     /// Ends an attempt that is to be tried again, after a pause that doubles each time.
-    /// - Parameter lost: whether the attempt failed by our fault and not by the script's.
+    /// - Parameters:
+    ///   - lost: whether the attempt failed by our fault and not by the script's.
+    ///   - countsAgainstBudget: whether the tenant has a daily budget of processor time.
     /// - Returns: when the next attempt begins; nil where this one no longer held its job.
     public func retry(
-        _ job: ClaimedJob, from worker: WorkerID, lost: Bool, usage: AttemptUsage
+        _ job: ClaimedJob, from worker: WorkerID, lost: Bool, usage: AttemptUsage, countsAgainstBudget: Bool = false
     ) async throws -> Timestamp? {
         let next = try await database.system.execute(
             SystemStatements.retry,
-            [worker.rawValue, job.id, Int16(job.attempt), Int16(lost ? 5 : 2)] + usage.stored
+            [
+                countsAgainstBudget ? job.tenant.rawValue : nil, worker.rawValue, job.id, Int16(job.attempt),
+                Int16(lost ? 5 : 2),
+            ] + usage.stored
         ).first?.decode(Timestamp?.self)
         if next == nil { QueueMetrics.resultRefused() }
         return next
     }
 
     /// Notes what a run has used that was given up, because its job was cancelled or taken over.
-    public func settle(_ job: ClaimedJob, from worker: WorkerID, usage: AttemptUsage) async throws {
+    /// - Parameter countsAgainstBudget: whether the tenant has a daily budget of processor time.
+    public func settle(
+        _ job: ClaimedJob, from worker: WorkerID, usage: AttemptUsage, countsAgainstBudget: Bool = false
+    ) async throws {
         _ = try await database.system.execute(
             SystemStatements.settle,
-            [worker.rawValue, job.id, Int16(job.attempt), job.createdAt] + usage.stored)
+            [
+                countsAgainstBudget ? job.tenant.rawValue : nil, worker.rawValue, job.id, Int16(job.attempt),
+                job.createdAt,
+            ] + usage.stored)
     }
 
     /// Which of the jobs that a worker believes it runs are no longer its own: cancelled, or taken over.

@@ -53,16 +53,16 @@ enum SystemStatements {
     static let retry = Statement(
         "queue_retry",
         """
-        select retry_2($1::bigint, $2::uuid, $3::smallint, $4::smallint, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
-            $9::bigint, $10::bigint, $11::bigint, $12::bigint, $13::bigint)
+        select retry_3($1::bigint, $2::bigint, $3::uuid, $4::smallint, $5::smallint, $6::bigint, $7::bigint, $8::bigint,
+            $9::bigint, $10::bigint, $11::bigint, $12::bigint, $13::bigint, $14::bigint)
         """)
 
     /// A worker serves every tenant.
     static let settle = Statement(
         "queue_settle",
         """
-        select settle_1($1::bigint, $2::uuid, $3::smallint, $4::timestamptz, $5::bigint, $6::bigint, $7::bigint,
-            $8::bigint, $9::bigint, $10::bigint, $11::bigint, $12::bigint, $13::bigint)
+        select settle_2($1::bigint, $2::bigint, $3::uuid, $4::smallint, $5::timestamptz, $6::bigint, $7::bigint,
+            $8::bigint, $9::bigint, $10::bigint, $11::bigint, $12::bigint, $13::bigint, $14::bigint)
         """)
 
     static let lostRuns = Statement("queue_lost_runs", "select lost_runs_1($1::bigint, $2::uuid[])", idempotent: true)

@@ -17,9 +17,14 @@ public enum QuotaMetrics {
         counters[quota == "rate_burst" ? "rate_per_second" : quota]?.increment()
     }
 
+    /// What the queue refuses is counted there, whoever asked.
+    private static let ofQueue: Set = ["max_queued", "jobs_per_day", "cpu_seconds_per_day"]
+
     /// Counts an error that a caller gets, where it names a quota as the limit that was reached.
     public static func count(_ error: ServiceError) {
-        guard let limit = error.context.first(where: { $0.0 == "limit" })?.1.string else { return }
+        guard let limit = error.context.first(where: { $0.0 == "limit" })?.1.string, !ofQueue.contains(limit) else {
+            return
+        }
         refused(limit)
     }
 }

@@ -187,11 +187,17 @@ struct JobRunner: Sendable {
         _ job: ClaimedJob, _ epoch: WorkerID, _ outcome: ScriptOutcome, _ logger: Logger
     ) async throws -> Bool {
         let next = try await platform.queue.retry(
-            job, from: epoch, lost: outcome.isLost, usage: Self.usage(of: outcome))
+            job, from: epoch, lost: outcome.isLost, usage: Self.usage(of: outcome),
+            countsAgainstBudget: await hasBudget(job.tenant))
         if let next {
             logger.warning("attempt failed, trying again", metadata: ["next": "\(next)"])
         }
         return next != nil
+    }
+
+    /// Whether what a tenant's jobs use counts against a daily budget. Of one that can not be had nothing counts.
+    private func hasBudget(_ tenant: TenantID) async -> Bool {
+        (try? await platform.catalog.tenant(tenant))?.quotas.cpuSecondsPerDay != nil
     }
 
     /// What it has called is not kept, and has been used all the same.
@@ -205,7 +211,8 @@ struct JobRunner: Sendable {
         // The job's own task is cancelled, and the note must still be written.
         await Task {
             do {
-                try await platform.queue.settle(job, from: epoch, usage: usage)
+                try await platform.queue.settle(
+                    job, from: epoch, usage: usage, countsAgainstBudget: await hasBudget(job.tenant))
             } catch {
                 logger.warning("usage of a dropped attempt not written", metadata: ["error": "\(error)"])
             }

@@ -114,6 +114,23 @@ import Testing
         }
     }
 
+    /// Attempts that are tried again count as well.
+    @Test func aDaysProcessorTimeIsThatOfAllAttempts() async throws {
+        let tenant = try await TestInstallation.shared().tenant(quotas: #"{"cpu_seconds_per_day":0.2}"#)
+        try await tenant.save("idle", "python3", "return 1")
+        try await tenant.save(
+            "burns", "python3", "import time\nwhile time.process_time() < 0.4: pass\nraise Exception('again')",
+            config: #","max_attempts":100,"retry_on_error":true"#)
+        let accepted = try await tenant.send("POST", "/api/v2/burns", headers: [(name: "Prefer", value: "respond-async")])
+        let path = "/api/v2/jobs/" + (try #require(try JSONText(checking: accepted.body)["id"]?.string))
+        try await eventually("it is tried again") {
+            try JSONText(checking: try await tenant.send("GET", path).body)["attempt"]?.integer ?? 0 > 1
+        }
+        let reply = try await tenant.send("GET", "/api/v2/idle")
+        try check(reply, "cpu_seconds_per_day", limit: 0.2, inUse: nil, wait: 1...86_400)
+        #expect(try await tenant.send("DELETE", path).status == 200)
+    }
+
     @Test func whatIsQueuedForASuspendedTenantWaits() async throws {
         let tenant = try await TestInstallation.shared().tenant(quotas: #"{"max_concurrent":1}"#)
         try await tenant.save("slow", "python3", "import time\ntime.sleep(2)\nreturn 1")

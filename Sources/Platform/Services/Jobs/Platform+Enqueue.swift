@@ -9,8 +9,20 @@ extension Platform {
     @discardableResult
     public func enqueue(_ job: NewJob) async throws -> Enqueued {
         let outcome = try await queue.enqueue(job)
-        if case .refused(let refusal) = outcome { throw ServiceError(refusal, now: .now) }
-        return outcome
+        guard case .refused(let refusal) = outcome else { return outcome }
+        QuotaMetrics.refused(refusal.kind.quota)
+        throw ServiceError(refusal, now: .now)
+    }
+}
+
+extension QueueRefusal.Kind {
+    /// The quota's key (contract.md §8).
+    var quota: String {
+        switch self {
+        case .queued: "max_queued"
+        case .jobsPerDay: "jobs_per_day"
+        case .cpuSecondsPerDay: "cpu_seconds_per_day"
+        }
     }
 }
 
@@ -19,21 +31,18 @@ extension ServiceError {
     public init(_ refusal: QueueRefusal, now: Timestamp) {
         let limit = JSONText.number(refusal.limit)
         let inUse = JSONText.number(refusal.inUse)
-        let key: String
+        let key = refusal.kind.quota
         let rule: String
         let seconds: Int
         switch refusal.kind {
         case .queued:
-            key = "max_queued"
             rule = "\(inUse) jobs of this tenant wait to run, and \(limit) may"
             // A queue gets shorter all the time. At random, so that not all who are refused come back together.
             seconds = Int.random(in: 2...6)
         case .jobsPerDay:
-            key = "jobs_per_day"
             rule = "This tenant has had \(inUse) jobs today (UTC), and may have \(limit)"
             seconds = Self.secondsToMidnight(now)
         case .cpuSecondsPerDay:
-            key = "cpu_seconds_per_day"
             rule = "This tenant's scripts have used \(inUse) s of CPU time today (UTC), and may use \(limit) s"
             seconds = Self.secondsToMidnight(now)
         }
