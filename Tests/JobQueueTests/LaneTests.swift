@@ -70,6 +70,25 @@ import Testing
         }
     }
 
+    /// - Parameter turns: how many of a thousand others' jobs hold all slots, one of each tenant before a second one of any.
+    @Test(arguments: [1000]) func aTenantThatComesLastWithOneJobIsServedNext(turns: Int) async throws {
+        try await TestQueue.with { test in
+            _ = try await test.database.system.execute(QueueSteps.fill, [Int32(5000), Int32(1000)])
+            let worker = try await test.worker()
+            var running: [ClaimedJob] = []
+            while running.count < turns {
+                running += try await test.queue.claim(worker, want: min(10, turns - running.count))
+            }
+            try await enqueue(1, of: 1001, test)
+            #expect(try await test.finish(running[0], worker))
+            #expect(try await test.queue.claim(worker, want: 1).map(\.tenant) == [tenant(1001)])
+            // It had one.
+            #expect(try await test.finish(running[1], worker))
+            #expect(try await test.queue.claim(worker, want: 1).allSatisfy { $0.tenant != tenant(1001) })
+            #expect(try await audit(test).isEmpty)
+        }
+    }
+
     @Test func prioritiesOrderOneTenantsJobs() async throws {
         try await TestQueue.with { test in
             var ids: [Int: JobID] = [:]

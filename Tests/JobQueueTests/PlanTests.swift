@@ -52,7 +52,7 @@ import Testing
         for size in Self.sizes {
             if size.jobs > 0 {
                 _ = try await filler.system.execute(
-                    Self.fill, [Int32(size.jobs - filled), Int32(size.tenants)], limit: .seconds(120))
+                    QueueSteps.fill, [Int32(size.jobs - filled), Int32(size.tenants)], limit: .seconds(120))
                 filled = size.jobs
             }
             for isAnalyzed in [false, true] {
@@ -146,20 +146,5 @@ import Testing
             end loop;
         end
         $$
-        """)
-    /// All at once, spread over the tenants.
-    private static let fill = Statement(
-        "test_plan_fill",
-        """
-        with j as (
-            insert into job (
-                id, created_at, tenant, service, service_id, version, method, asynchronous, max_attempts, wall_ms, ingress, request
-            )
-            select gen_random_uuid(), now(), 1 + g % $2::integer, 'math', 3, 1, 'POST', true, 1, 60000, 1, '\\x01'
-            from generate_series(1, $1::integer) as g
-            returning id, created_at, tenant
-        )
-        insert into ready (class, tenant, id, created_at, attempt, language, start_by)
-        select 1, j.tenant, j.id, j.created_at, 1, 3, now() + interval '1 hour' from j
         """)
 }

@@ -75,6 +75,21 @@ enum QueueSteps {
         """)
     fileprivate static let release = Statement("test_release", "select release_1($1::bigint, array[$2::uuid], false)")
     fileprivate static let tend = Statement("test_tend", "select tend_lanes_1(true)")
+    /// Writes many jobs at once, spread over so many tenants.
+    static let fill = Statement(
+        "test_fill",
+        """
+        with j as (
+            insert into job (
+                id, created_at, tenant, service, service_id, version, method, asynchronous, max_attempts, wall_ms, ingress, request
+            )
+            select gen_random_uuid(), now(), 1 + g % $2::integer, 'math', 3, 1, 'POST', true, 1, 60000, 1, '\\x01'
+            from generate_series(1, $1::integer) as g
+            returning id, created_at, tenant
+        )
+        insert into ready (class, tenant, id, created_at, attempt, language, start_by)
+        select 1, j.tenant, j.id, j.created_at, 1, 3, now() + interval '1 hour' from j
+        """)
     /// As a cancellation does first.
     fileprivate static let cancel = Statement("test_cancel", "delete from ready where id = $1::uuid")
 }

@@ -46,7 +46,9 @@ import Testing
     }
 
     @Test func `What tenants notice of each other is told of each`() async throws {
-        let figures = try await Self.figures(["fairness", "--seconds", "0.5", "--slots", "4", "--milliseconds", "20"])
+        let figures = try await Self.figures([
+            "fairness", "--seconds", "0.5", "--slots", "4", "--milliseconds", "20", "--crowd", "20",
+        ])
         let light = figures["light"]?.elements ?? []
         #expect(light.count == 9)
         for tenant in light {
@@ -54,8 +56,10 @@ import Testing
             #expect(try #require(tenant["company"]?["p50_ms"]?.double) > 0)
         }
         #expect(figures["equals"]?.elements.count == 8)
+        #expect(try #require(figures["last"]?.integer) > 0)
+        #expect(try #require(figures["last_ms"]?.double) > 0)
         #expect(figures["weighted"]?.elements.count == figures["weights"]?.elements.count)
-        Self.checkGoals(figures, ["light_throughput", "light_p99", "jain", "jain_weighted"])
+        Self.checkGoals(figures, ["light_throughput", "light_p99", "jain", "jain_weighted", "last_ms"])
     }
 
     @Test(arguments: [
@@ -63,6 +67,7 @@ import Testing
         (["queue", "--workers", "65"], "--workers"), (["queue", "--payload", "8"], "--payload"),
         (["claim", "--backlog", "5", "--tenants", "10"], "--backlog"), (["claim", "--capped", "1"], "--capped"),
         (["held", "--hold", "1", "--seconds", "2"], "--seconds"), (["fairness", "--slots", "0"], "--slots"),
+        (["fairness", "--crowd", "0"], "--crowd"),
     ])
     func `What it can not do is told`(arguments: [String], word: String) async throws {
         let program = try await TestProgram(["bench"] + arguments)

@@ -13,8 +13,6 @@ final class ClaimedBacklog {
 
     /// How many jobs a claim asks for.
     static let want = 50
-    /// How many jobs a statement writes.
-    private static let part = 5000
 
     /// Fills the queue.
     /// - Parameters:
@@ -32,36 +30,14 @@ final class ClaimedBacklog {
         if capped > 0 {
             let held = first...(first + Int64(capped) - 1)
             try await stand.setQuotas(.withCap(1), of: held)
-            try await fill(held, each: each, say)
+            try await stand.fill(held, each: each, payload, say)
             say("letting \(capped) tenants run what they may")
             try await occupy(held)
         }
-        try await fill((first + Int64(capped))...range.upperBound, each: each, say)
+        try await stand.fill((first + Int64(capped))...range.upperBound, each: each, payload, say)
         _ = try await stand.database.system.execute(SystemStatements.analyze, limit: .seconds(600))
         // Only a superuser may, and then none comes in the midst of it.
         _ = try? await stand.database.system.execute(SystemStatements.checkpoint, limit: .seconds(600))
-    }
-
-    private func fill(_ tenants: ClosedRange<Int64>, each: Int, _ say: (String) -> Void) async throws {
-        let all = tenants.count * each
-        let clock = ContinuousClock()
-        var told = clock.now
-        let statement = SystemStatements.fill(
-            try StatementFilling.fill(
-                JobQueue.Texts.enqueue,
-                StatementFilling.enqueued(
-                    count: "$1::integer", tenant: "$2::bigint + ($3::bigint + g - 1) / \(each)",
-                    payload: payload.literal)))
-        for start in stride(from: 0, to: all, by: Self.part) {
-            let count = min(Self.part, all - start)
-            _ = try await stand.database.system.execute(
-                // As SystemStatements.fill makes it.
-                statement, [Int32(count), tenants.lowerBound, Int64(start)], limit: .seconds(600))
-            if clock.now > told + .seconds(5) {
-                told = clock.now
-                say("\(start + count) of \(all) jobs written")
-            }
-        }
     }
 
     /// Claims for another worker until the tenants have nothing that may run; each may run one.

@@ -5,6 +5,7 @@ struct FairnessFigures: Sendable {
     var seconds: Double
     var slots: Int
     var milliseconds: Double
+    var crowd: Int
     /// When it began.
     var load: Double?
     var alone = TenantCrowd.Company()
@@ -13,6 +14,8 @@ struct FairnessFigures: Sendable {
     var equals: [Int] = []
     /// And each of those with weights.
     var weighted: [Int] = []
+    /// How long each waited for a worker that came last.
+    var last: [Duration] = []
 
     static let lightCount = 9
     static let equalWeights = Array(repeating: 1, count: 8)
@@ -55,6 +58,9 @@ struct FairnessFigures: Sendable {
             .atMost(1, "each p99 within max(2 x alone, alone + 250 ms), as a part of it", "light_p99", mostDelay),
             .atLeast(0.98, "Jain's index among equals at least 0.98", "jain", evenness),
             .atLeast(0.98, "Jain's index by weights at least 0.98", "jain_weighted", weightedEvenness),
+            .atMost(
+                250, "who comes last among \(crowd) waits at most 250 ms for a worker, p99", "last_ms",
+                last.quantile(0.99)),
         ]
     }
 
@@ -75,6 +81,9 @@ struct FairnessFigures: Sendable {
             ("light_p99", .rounded(mostDelay)), ("equals", .array(equals.map { .integer($0) })),
             ("jain", .rounded(evenness)), ("weights", .array(Self.unequalWeights.map { .integer($0) })),
             ("weighted", .array(weighted.map { .integer($0) })), ("jain_weighted", .rounded(weightedEvenness)),
+            ("crowd", .integer(crowd)),
+            ("last", .integer(last.count)), ("last_p50_ms", .rounded(last.quantile(0.5))),
+            ("last_ms", .rounded(last.quantile(0.99))),
             ("goals", .array(goals.map(\.json))),
         ])
     }
@@ -100,6 +109,7 @@ struct FairnessFigures: Sendable {
             "equal tenants get \(equals.map(String.init).joined(separator: ", "))",
             "by weights of \(Self.unequalWeights.map(String.init).joined(separator: ", ")) they get"
                 + " \(weighted.map(String.init).joined(separator: ", "))",
+            "who comes last among \(crowd) waits \(last.quantile(0.5).shown) ms for a worker, p50",
         ]
         return (lines + goals.map(\.text)).joined(separator: "\n")
     }

@@ -56,6 +56,35 @@ struct QueueStand: Sendable {
         }
     }
 
+    /// How many jobs a statement writes.
+    private static let part = 5000
+
+    /// Writes so many jobs for each of a range of tenants, one's after the other's, as an ingress would write them. Nobody
+    /// waits for them.
+    func fill(
+        _ tenants: ClosedRange<Int64>, each: Int, _ payload: BenchPayload, _ say: (String) -> Void = { _ in }
+    ) async throws {
+        let all = tenants.count * each
+        let clock = ContinuousClock()
+        var told = clock.now
+        let statement = SystemStatements.fill(
+            try StatementFilling.fill(
+                JobQueue.Texts.enqueue,
+                StatementFilling.enqueued(
+                    count: "$1::integer", tenant: "$2::bigint + ($3::bigint + g - 1) / \(each)",
+                    payload: payload.literal)))
+        for start in stride(from: 0, to: all, by: Self.part) {
+            let count = min(Self.part, all - start)
+            _ = try await database.system.execute(
+                // As SystemStatements.fill makes it.
+                statement, [Int32(count), tenants.lowerBound, Int64(start)], limit: .seconds(600))
+            if clock.now > told + .seconds(5) {
+                told = clock.now
+                say("\(start + count) of \(all) jobs written")
+            }
+        }
+    }
+
     /// How many bytes the server has logged since its beginning.
     func logPosition() async throws -> Int64 {
         try await database.system.execute(SystemStatements.position).first?.decode(Int64.self) ?? 0

@@ -54,6 +54,8 @@ enum SystemStatements {
 
     static let answered = Statement("bench_answered", "select count(*) from result where worker = $1::bigint")
 
+    static let waiting = Statement("bench_waiting", "select count(*) from ready")
+
     static let analyze = Statement("bench_analyze", "analyze")
 
     static let checkpoint = Statement("bench_checkpoint", "checkpoint")

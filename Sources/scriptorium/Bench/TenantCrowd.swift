@@ -1,4 +1,5 @@
 import Core
+import Database
 import JobQueue
 import Synchronization
 
@@ -139,20 +140,27 @@ final class TenantCrowd: Sendable {
         }
     }
 
-    /// One job, whose result must be its own.
+    /// How long one job takes to its result.
     private func call(_ tenant: Int64) async throws -> Duration {
-        let job = NewJob.bench(tenant, payload, ingress: stand.waiters.ingress)
         let clock = ContinuousClock()
         let begin = clock.now
+        _ = try await result(for: tenant)
+        return begin.duration(to: clock.now)
+    }
+
+    /// One job, whose result must be its own.
+    private func result(for tenant: Int64) async throws -> StoredResult {
+        let job = NewJob.bench(tenant, payload, ingress: stand.waiters.ingress)
         let result = try await stand.waiters.result(of: job.id, limit: .seconds(60)) { [stand] in
             try await stand.queue.enqueue(job)
             return nil
         }
-        let time = begin.duration(to: clock.now)
-        guard let result, result.status == .succeeded, result.outcome == job.payload else {
-            throw BenchFailure(description: "the job \(job.id) got no result within 60 seconds, or a wrong one")
-        }
-        return time
+        guard let result, result.status == .succeeded, result.outcome == job.payload else { throw Self.wrong(job.id) }
+        return result
+    }
+
+    private static func wrong(_ job: JobID) -> BenchFailure {
+        BenchFailure(description: "the job \(job) got no result within 60 seconds, or a wrong one")
     }
 
     // MARK: All have more than can be done
@@ -194,5 +202,42 @@ final class TenantCrowd: Sendable {
                 }
             }
         }
+    }
+
+    // MARK: All have more than can be done, and one comes last
+
+    /// How long each of tenants that come one after the other with one job waits until a worker has it, while every slot is
+    /// taken and a crowd of others has jobs waiting all the time.
+    func comeLast(crowd: Int, for seconds: Double) async throws -> [Duration] {
+        // So many that no tenant comes twice.
+        let most = 200
+        let all = try await stand.makeTenants(crowd + most, quotas: .withoutCap)
+        let others = all.lowerBound...(all.lowerBound + Int64(crowd) - 1)
+        let each = Int(2 * Double(slots) * seconds / hold.seconds) / crowd + 3
+        try await stand.fill(others, each: each, payload)
+        return try await whileWorking { [self] in
+            // Each of the others has had its turn once: until then all are new.
+            while try await waiting() > crowd * (each - 1) { try await Task.sleep(for: .milliseconds(10)) }
+            let clock = ContinuousClock()
+            let end = clock.now + .seconds(seconds)
+            var times: [Duration] = []
+            for tenant in (others.upperBound + 1)...all.upperBound where times.isEmpty || clock.now < end {
+                // Whatever the worker does then.
+                try await Task.sleep(for: hold * Double.random(in: 0..<4))
+                let asked = Timestamp.now
+                let result = try await result(for: tenant)
+                guard let started = result.startedAt else { throw Self.wrong(result.id) }
+                times.append(.microseconds(started.microseconds - asked.microseconds))
+            }
+            guard try await waiting() >= crowd / 2 else {
+                throw BenchFailure(description: "the crowd had too few jobs waiting to be one")
+            }
+            return times
+        }
+    }
+
+    private func waiting() async throws -> Int {
+        let rows = try await stand.database.system.read { try $0.query(SystemStatements.waiting) }
+        return try rows.first?.decode(Int.self) ?? 0
     }
 }
