@@ -1,7 +1,6 @@
 import Core
 import Database
 import Glibc
-import Logging
 
 /// A PostgreSQL server to measure the queue on, with databases that are there for one benchmark. Beside that of ``BenchInstallation`` it
 /// is tuned for many jobs, and what it already has is not touched.
@@ -11,47 +10,30 @@ struct BenchServer: Sendable {
     let postmaster: pid_t
     private let url: String
 
-    static let quiet = Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
+    /// As a server in earnest has it: no checkpoint in the midst of a round, and room for what is hot.
+    private static let settings = ["shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min"]
 
     /// Lends a server, and takes away what the benchmark has made.
     /// - Parameter limit: after which there are no figures, but an error.
     static func with<T: Sendable>(
         _ options: BenchDatabaseOptions, limit: Duration, _ body: @escaping @Sendable (BenchServer) async throws -> T
     ) async throws -> T {
-        try await BenchTime.limited(to: limit) {
-            try await BenchDirectory.lend { folder in
-                guard let url = options.databaseUrl else { return try await withOwn(folder, body) }
+        try await BenchPostgres.lend(options, settings: settings, limit: limit) { postgres in
+            var postmaster = postgres.processID
+            if postmaster == nil {
                 // While the connection is there, whose process has the server's for its parent.
-                let parent = try await on(url) { database in
+                postmaster = try await on(postgres.url) { database in
                     let rows = try await database.system.execute(SystemStatements.process)
                     return try rows.first.flatMap { ProcessorTime.parent(of: try $0.decode(Int32.self)) }
                 }
-                guard let postmaster = parent else {
-                    throw BenchFailure(
-                        description:
-                            "The server of --database-url is not on this machine: its processor time can not be"
-                            + " read. Give one that is, or leave the option out.")
-                }
-                return try await body(BenchServer(folder: folder, postmaster: postmaster, url: url))
             }
-        }
-    }
-
-    private static func withOwn<T: Sendable>(
-        _ folder: String, _ body: (BenchServer) async throws -> T
-    ) async throws -> T {
-        var options = EmbeddedPostgresOptions(dataDirectory: "\(folder)/postgres")
-        // As a server in earnest has it: no checkpoint in the midst of a round, and room for what is hot.
-        options.settings = ["shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min"]
-        let server = try await EmbeddedPostgres.start(options, logger: quiet) { _ in }
-        do {
-            guard let postmaster = server.processID else { throw BenchFailure(description: "the server has ended") }
-            let result = try await body(BenchServer(folder: folder, postmaster: postmaster, url: server.url))
-            await server.stop()
-            return result
-        } catch {
-            await server.stop()
-            throw error
+            guard let postmaster else {
+                throw BenchFailure(
+                    description:
+                        "The server of --database-url is not on this machine: its processor time can not be"
+                        + " read. Give one that is, or leave the option out.")
+            }
+            return try await body(BenchServer(folder: postgres.directory, postmaster: postmaster, url: postgres.url))
         }
     }
 
@@ -70,7 +52,7 @@ struct BenchServer: Sendable {
         }
         let url = urlOf(name)
         do {
-            try await Migrator(url: url, migrations: Migration.embedded, logger: Self.quiet).up()
+            try await Migrator(url: url, migrations: Migration.embedded, logger: BenchPostgres.quiet).up()
             let result = try await body(url)
             try await drop(name)
             return result
@@ -91,14 +73,8 @@ struct BenchServer: Sendable {
     }
 
     private static func on<T: Sendable>(_ url: String, _ body: (Database) async throws -> T) async throws -> T {
-        let database = Database(DatabaseOptions(url: url, connections: 1, applicationName: "bench"), logger: quiet)
-        do {
-            let result = try await body(database)
-            await database.close()
-            return result
-        } catch {
-            await database.close()
-            throw error
-        }
+        let database = Database(
+            DatabaseOptions(url: url, connections: 1, applicationName: "bench"), logger: BenchPostgres.quiet)
+        return try await cleaning(database.close) { try await body(database) }
     }
 }

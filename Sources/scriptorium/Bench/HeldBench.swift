@@ -89,7 +89,7 @@ enum HeldSnapshot {
         in url: String, atMost limit: Double, _ body: () async throws -> T
     ) async throws -> T {
         let database = Database(
-            DatabaseOptions(url: url, connections: 1, applicationName: "bench-held"), logger: BenchServer.quiet)
+            DatabaseOptions(url: url, connections: 1, applicationName: "bench-held"), logger: BenchPostgres.quiet)
         _ = try await database.system.execute(SystemStatements.repeatableRead)
         let release = Release()
         let (opened, open) = AsyncStream.makeStream(of: Void.self)

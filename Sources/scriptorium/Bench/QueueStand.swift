@@ -18,22 +18,17 @@ struct QueueStand: Sendable {
     ) async throws -> T {
         let options = DatabaseOptions(
             url: url, connections: connections, applicationName: "bench", answerLimit: .seconds(60))
-        let database = Database(options, logger: BenchServer.quiet)
-        let listener = Listener(options, logger: BenchServer.quiet)
-        let queue = JobQueue(database: database, listener: listener, logger: BenchServer.quiet)
-        let upkeep = QueueUpkeep(queue: queue, logger: BenchServer.quiet)
-        do {
-            let waiters = try await queue.makeWaiters(logger: BenchServer.quiet)
+        let database = Database(options, logger: BenchPostgres.quiet)
+        let listener = Listener(options, logger: BenchPostgres.quiet)
+        let queue = JobQueue(database: database, listener: listener, logger: BenchPostgres.quiet)
+        let upkeep = QueueUpkeep(queue: queue, logger: BenchPostgres.quiet)
+        return try await cleaning(database.close) {
+            let waiters = try await queue.makeWaiters(logger: BenchPostgres.quiet)
             let stand = QueueStand(url: url, database: database, queue: queue, waiters: waiters)
             let services: [any Service] = isQuiet ? [] : [listener, queue, waiters, upkeep]
-            let result = try await whileRunning(services.map { service in { try await service.run() } }) {
+            return try await whileRunning(services.map { service in { try await service.run() } }) {
                 try await body(stand)
             }
-            await database.close()
-            return result
-        } catch {
-            await database.close()
-            throw error
         }
     }
 
