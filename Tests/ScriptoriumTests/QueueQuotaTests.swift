@@ -121,7 +121,8 @@ import Testing
         try await tenant.save(
             "burns", "python3", "import time\nwhile time.process_time() < 0.4: pass\nraise Exception('again')",
             config: #","max_attempts":100,"retry_on_error":true"#)
-        let accepted = try await tenant.send("POST", "/api/v2/burns", headers: [(name: "Prefer", value: "respond-async")])
+        let accepted = try await tenant.send(
+            "POST", "/api/v2/burns", headers: [(name: "Prefer", value: "respond-async")])
         let path = "/api/v2/jobs/" + (try #require(try JSONText(checking: accepted.body)["id"]?.string))
         try await eventually("it is tried again") {
             try JSONText(checking: try await tenant.send("GET", path).body)["attempt"]?.integer ?? 0 > 1
