@@ -39,7 +39,8 @@ create trigger ready_begun before insert on ready for each statement execute fun
 -- Jobs that have come to wait make their lanes able to give something.
 create or replace function ready_added() returns trigger
     language plpgsql security definer set search_path = public, pg_temp
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+    set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+    set jit = off
     set plan_cache_mode = force_generic_plan
     as $$
 declare
@@ -86,7 +87,8 @@ begin
         set kinds = l.kinds | c.kinds,
             -- What an empty lane had is over.
             languages = case when l.kinds = 0 then 0 else l.languages end | c.languages,
-            vtime = case when l.runnable then l.vtime else greatest(l.vtime, clock) end
+            -- Before all who wait for their next turn: they can be many, and each has had one.
+            vtime = case when l.runnable then l.vtime else greatest(l.vtime, clock - 1) end
         from unnest(spots, their_kinds, their_languages) as c (spot, kinds, languages)
         where l.ctid = c.spot;
     end if;
@@ -97,7 +99,8 @@ $$;
 -- Lets jobs go on that a service's cap has kept back, as many as it has room for. The lanes of `p_tenants` are locked.
 create or replace function free_held(p_tenants bigint[], p_services bigint[]) returns void
     language plpgsql security definer set search_path = public, pg_temp
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+    set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+    set jit = off
     set plan_cache_mode = force_generic_plan
     as $$
 declare
@@ -155,7 +158,8 @@ $$;
 create or replace function credit_1(p_tenants bigint[], p_services bigint[], p_counts integer[], p_generations bigint[])
     returns void
     language plpgsql security definer set search_path = public, pg_temp
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+    set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+    set jit = off
     set plan_cache_mode = force_generic_plan
     as $$
 declare
@@ -236,7 +240,8 @@ begin
         mark := next;
     end if;
     select l.vtime into lowest from lane l where l.runnable and l.vtime >= mark order by l.vtime limit 1;
-    perform setval('lane_floor_next', coalesce(lowest, (select c.last_value from lane_clock c)));
+    -- Who comes now stands one before the clock.
+    perform setval('lane_floor_next', greatest(0, least(lowest, (select c.last_value from lane_clock c)) - 1));
     return mark;
 end
 $$;
@@ -258,7 +263,9 @@ create or replace function claim_4(
         retry_on_error boolean, request bytea, capped boolean
     )
     language plpgsql security definer set search_path = public, pg_temp
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+    -- A bitmap would read all that a tenant has waiting, where an index in its order ends at the first few.
+    set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+    set jit = off
     set plan_cache_mode = force_generic_plan
     as $$
 #variable_conflict use_column
@@ -591,7 +598,8 @@ create or replace function finish_4(
     p_child_lines bytea[] default '{}'
 ) returns table (id uuid, generation bigint)
     language plpgsql security definer set search_path = public, pg_temp
-    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+    set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+    set jit = off
     set plan_cache_mode = force_generic_plan
     as $$
 #variable_conflict use_column
@@ -826,5 +834,9 @@ begin
         execute format('alter function %s owner to scriptorium_system', f);
         execute format('revoke execute on function %s from public', f);
     end loop;
+    -- It counts up to a bound.
+    select p.oid::regprocedure into f from pg_proc p
+    where p.pronamespace = 'public'::regnamespace and p.proname = 'enqueue_3';
+    execute format('alter function %s set enable_bitmapscan = off', f);
 end
 $$;

@@ -71,7 +71,7 @@ import Testing
     }
 
     /// - Parameter turns: how many of a thousand others' jobs hold all slots, one of each tenant before a second one of any.
-    @Test(arguments: [1000]) func aTenantThatComesLastWithOneJobIsServedNext(turns: Int) async throws {
+    @Test(arguments: [1000, 1500, 2020]) func aTenantThatComesLastWithOneJobIsServedNext(turns: Int) async throws {
         try await TestQueue.with { test in
             _ = try await test.database.system.execute(QueueSteps.fill, [Int32(5000), Int32(1000)])
             let worker = try await test.worker()

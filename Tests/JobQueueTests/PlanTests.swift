@@ -66,7 +66,7 @@ import Testing
                             work.scanned.isEmpty,
                             "\(statement) of the \(name) session, \(size.jobs) jobs, statistics: \(isAnalyzed)")
                     }
-                    if isAnalyzed { claimed[size.jobs, default: []].append(life.claim.blocks) }
+                    claimed[size.jobs, default: []].append(life.claim.blocks)
                 }
                 await fresh.close()
             }
