@@ -765,6 +765,20 @@ exception when lock_not_available then
 end
 $$;
 
+-- --- Old caps -----------------------------------------------------------------------------------------------------------
+
+-- Forgets what caps were so long ago that no run of then is known, but for the last of each.
+create function forget_caps_1(p_seconds double precision) returns void
+    language sql security definer set search_path = public, pg_temp
+    as $$
+        delete from cap_change c
+        where exists (
+            select from cap_change n
+            where n.tenant = c.tenant and n.service = c.service and n.changed_at > c.changed_at
+                and n.changed_at < now() - make_interval(secs => p_seconds)
+        )
+    $$;
+
 -- --- Daily budgets -----------------------------------------------------------------------------------------------------
 
 -- Notes processor time against a tenant's daily budget.
@@ -829,7 +843,8 @@ declare
 begin
     for f in
         select p.oid::regprocedure from pg_proc p
-        where p.pronamespace = 'public'::regnamespace and p.proname in ('ready_begun', 'spend_1', 'retry_3', 'settle_2')
+        where p.pronamespace = 'public'::regnamespace
+            and p.proname in ('ready_begun', 'forget_caps_1', 'spend_1', 'retry_3', 'settle_2')
     loop
         execute format('alter function %s owner to scriptorium_system', f);
         execute format('revoke execute on function %s from public', f);

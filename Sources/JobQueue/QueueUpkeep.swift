@@ -124,7 +124,7 @@ public struct QueueUpkeep: Service {
         _ = try await queue.database.system.execute(SystemStatements.forgetKeys, [Int32(10_000)])
     }
 
-    /// Drops the days that are past every retention.
+    /// Drops the days that are past every retention, and what caps were then.
     public func drop() async throws {
         let longest = Quotas.ranges["retention_seconds"]?.upperBound ?? Quotas().retentionSeconds
         while true {
@@ -133,9 +133,11 @@ public struct QueueUpkeep: Service {
                 try sql.query(SystemStatements.dropPartitions, Quotas().retentionSeconds, longest)
                     .first?.decode(String.self)
             }
-            guard let day else { return }
+            guard let day else { break }
             logger.info("jobs past their retention dropped", metadata: ["day": "\(day)"])
         }
+        // Runs of a day can be as long.
+        _ = try await queue.database.system.execute(SystemStatements.forgetCaps, [longest + 2 * 86_400])
     }
 
     private func partition() async throws {

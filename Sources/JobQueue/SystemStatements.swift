@@ -74,6 +74,8 @@ enum SystemStatements {
     static let dropPartitions = Statement(
         "queue_drop_partitions", "select drop_partitions_1($1::double precision, $2::double precision)::text")
 
+    static let forgetCaps = Statement("queue_forget_caps", "select forget_caps_1($1::double precision)")
+
     static let reap = Statement(
         "queue_reap", "select id, ingress, requeued from reap_1(make_interval(secs => $1::double precision))")
 

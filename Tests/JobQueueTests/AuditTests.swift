@@ -38,6 +38,24 @@ import Testing
         }
     }
 
+    /// What caps were is kept for as long as runs are, and the last one from before.
+    @Test func oldCapsAreForgotten() async throws {
+        try await TestQueue.with { test in
+            try await used(test)
+            try await test.sql(
+                """
+                insert into cap_change (tenant, service, cap, changed_at)
+                select 1, 0, days, now() - days * interval '1 day' from unnest('{4000,3999,1}'::int[]) as days
+                """)
+            try await test.upkeep().drop()
+            #expect(
+                try await test.numbers("select cap from cap_change where tenant = 1 order by changed_at") == [
+                    3999, 1, 10,
+                ])
+            #expect(try await broken(test).isEmpty)
+        }
+    }
+
     private static let damages: [(StaticString, String)] = [
         ("delete from delayed", "one_place"),
         (
