@@ -604,11 +604,13 @@ create or replace function finish_4(
     as $$
 #variable_conflict use_column
 declare
-    -- Before anything is deleted: a recount that this one does not know of has counted these runs. What an earlier try has
-    -- deleted a recount may have missed: then nothing is credited, and the next recount mends it.
-    present bigint := case when p_repeat then -1 else pg_sequence_last_value('lane_generation') end;
+    present bigint;
     accepted uuid[];
 begin
+    -- No recount comes between this and the commit: one that comes before is known, one that comes after counts no run of
+    -- these. What an earlier try has deleted a recount may have missed: then nothing is credited, and the next one mends it.
+    perform pg_advisory_xact_lock_shared(9, 0);
+    present := case when p_repeat then -1 else pg_sequence_last_value('lane_generation') end;
     perform set_config('scriptorium.credit', 'later', true);
     accepted := array(
         select finish_3(
@@ -631,12 +633,13 @@ begin
 end
 $$;
 
--- Looks after the lanes: counts anew where what is noted of the runs is wrong and nothing has changed for five seconds, as
--- after the death of a worker that had not said what ended; and, where `p_thoroughly`, finds what has come in so late
--- that nobody looks there any more. Returns how many lanes were put right. Several at once do no harm, and no good.
+-- Looks after the lanes: counts anew where what is noted of the runs is wrong, as after the death of a worker that had not
+-- said what ended, and nothing has changed for five seconds. Where `p_thoroughly` it does so for busy lanes too, and finds
+-- what has come in so late that nobody looks there any more. Returns how many lanes were put right. Several at once do no
+-- harm, and no good.
 create or replace function tend_lanes_1(p_thoroughly boolean) returns integer
     language plpgsql security definer set search_path = public, pg_temp
-    set jit = off
+    set jit = off set lock_timeout = '1s'
     as $$
 declare
     wrong bigint[];
@@ -653,7 +656,7 @@ begin
     select array_agg(l.tenant) into wrong
     from lane l
     left join (select r.tenant, count(*) as n from run r group by r.tenant) as r on r.tenant = l.tenant
-    where l.touched_at < clock_timestamp() - interval '5 seconds'
+    where (p_thoroughly or l.touched_at < clock_timestamp() - interval '5 seconds')
         and (
             l.in_flight <> coalesce(r.n, 0)
             or l.has_caps and exists (
@@ -666,15 +669,18 @@ begin
             )
         );
     if wrong is not null then
-        select array_agg(l.tenant order by l.tenant) into wrong
-        from (
-            select l.tenant from lane l
-            where l.tenant = any (wrong) and l.touched_at < clock_timestamp() - interval '5 seconds'
-            order by l.tenant for no key update skip locked
-        ) as l;
+        begin
+            -- Ends that are under way are waited for, and others wait: a run is either counted here or credited later.
+            perform pg_advisory_xact_lock(9, 0);
+            select array_agg(l.tenant order by l.tenant) into wrong
+            from (
+                select l.tenant from lane l where l.tenant = any (wrong) order by l.tenant for no key update skip locked
+            ) as l;
+        exception when lock_not_available then
+            wrong := null;
+        end;
     end if;
     if wrong is not null then
-        -- The look, and then the new generation: a finish that knows of the generation is later than the look.
         select
             array(
                 select (select count(*) from run r where r.tenant = w.tenant)::integer

@@ -89,7 +89,7 @@ public struct QueueUpkeep: Service {
     public func tendLanes(thoroughly: Bool) async throws {
         let rows = try await queue.database.system.execute(SystemStatements.tendLanes, [thoroughly])
         if let mended = try rows.first?.decode(Int32.self), mended > 0 {
-            logger.info("lanes put right", metadata: ["count": "\(mended)"])
+            logger.debug("lanes put right", metadata: ["count": "\(mended)"])
             queue.notifier.ready()
         }
     }

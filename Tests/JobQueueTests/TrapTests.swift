@@ -301,6 +301,33 @@ import Testing
             try await test.expectSound()
         }
     }
+
+    // MARK: Counting anew beside ends that are not told yet
+
+    /// A busy lane is counted too: an end counts once, whether it was before or after.
+    @Test func `A recount waits for ends that are under way, and counts what they leave`() async throws {
+        try await TestQueue.with { test in
+            let worker = try await test.workerNumber()
+            let jobs = try await test.add(4, of: 1)
+            #expect(try await test.claim(worker, want: 3).count == 3)
+            let early = try await test.database.system.transaction { try $0.finish(worker, jobs[0]) }
+            let finishing = try await OpenTransaction(test.database)
+            let late = try await finishing.run { try $0.finish(worker, jobs[1]) }
+            let recounting = try await OpenTransaction(test.database)
+            let recount = try await recounting.start { try $0.tendLanes() }
+            #expect(!recount.hasEnded)
+            try await finishing.commit()
+            try await recount.value
+            try await recounting.commit()
+            #expect(try await test.numbers("select in_flight from lane") == [1])
+            // Both ends are told now, and change nothing any more.
+            let told = [early, late].compactMap(\.self).map { (tenant: Int64(1), generation: $0) }
+            let last = try await test.database.system.transaction { try $0.claim(worker, want: 1, ended: told) }
+            #expect(last.map(\.job) == [jobs[3]])
+            #expect(try await test.numbers("select in_flight from lane") == [2])
+            try await test.expectSound()
+        }
+    }
 }
 
 extension TestQueue {
