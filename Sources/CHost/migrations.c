@@ -49,6 +49,10 @@ static const char m0014[] = {
 #embed "../../migrations/0014_heads.sql"
     EMBED_END};
 
+static const char m0015[] = {
+#embed "../../migrations/0015_results.sql"
+    EMBED_END};
+
 static const struct host_migration all[] = {
     {"0001_roles.sql", m0001},
     {"0002_catalog.sql", m0002},
@@ -64,6 +68,7 @@ static const struct host_migration all[] = {
     {"0012_lanes.sql", m0012},
     {"0013_rate.sql", m0013},
     {"0014_heads.sql", m0014},
+    {"0015_results.sql", m0015},
 };
 
 struct host_migration host_migration_at(size_t index) {
