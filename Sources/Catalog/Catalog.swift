@@ -101,8 +101,12 @@ public final class Catalog: Service, Sendable {
     /// The tenant of this number; nil where there is none.
     public func tenant(_ id: TenantID) async throws -> TenantSnapshot? {
         try await freshen()
-        let (found, epoch) = cache.withLock { ($0.tenants[id], $0.epoch) }
-        if let found { return found.snapshot }
+        let (found, epoch) = cache.withLock { ($0.tenants[id]?.snapshot, $0.epoch) }
+        if let found { return found }
+        return try await load(id, epoch: epoch)
+    }
+
+    private func load(_ id: TenantID, epoch: Int) async throws -> TenantSnapshot? {
         let loaded: TenantSnapshot?
         do {
             loaded = try await TenantSnapshot.load(id, from: database, keyRing: keyRing)

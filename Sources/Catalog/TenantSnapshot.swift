@@ -2,7 +2,9 @@ import Core
 import Database
 
 /// A tenant with what belongs to it, as one transaction saw it. The sources of scripts and the accounts are not in it.
-public struct TenantSnapshot: Sendable {
+///
+/// It never changes and goes through many hands: so there is one of it, and not a copy of its many parts in each.
+public final class TenantSnapshot: Sendable {
     public let id: TenantID
     public let name: String
     public let label: String
@@ -22,6 +24,26 @@ public struct TenantSnapshot: Sendable {
     public let revokedTokens: Set<JobID>
     /// Of the tenant itself, its apps and its roles.
     public let lookups: [Lookup.Owner: [Lookup]]
+
+    init(
+        id: TenantID, name: String, label: String, suspended: Bool, quotas: Quotas, createdAt: Timestamp,
+        dataKey: DataKey, apps: [Int64: App], roles: [Int64: Role], services: [String: TenantService],
+        eventScripts: [String: EventScript], revokedTokens: Set<JobID>, lookups: [Lookup.Owner: [Lookup]]
+    ) {
+        self.id = id
+        self.name = name
+        self.label = label
+        self.suspended = suspended
+        self.quotas = quotas
+        self.createdAt = createdAt
+        self.dataKey = dataKey
+        self.apps = apps
+        self.roles = roles
+        self.services = services
+        self.eventScripts = eventScripts
+        self.revokedTokens = revokedTokens
+        self.lookups = lookups
+    }
 
     /// The app whose key has this hash.
     public func app(keyHash: [UInt8]) -> App? {
