@@ -11,7 +11,8 @@ public final class JobWaiters: Service, Sendable {
     private enum Wait {
         case begun
         case suspended(CheckedContinuation<StoredResult?, Never>)
-        case delivered(StoredResult)
+        /// Apart, as few are: the room of one is the room of all.
+        indirect case delivered(StoredResult)
     }
 
     /// When a wait ends, whatever has come of it.
@@ -23,7 +24,9 @@ public final class JobWaiters: Service, Sendable {
     }
 
     private struct State {
-        var waits: [JobID: [Int: Wait]] = [:]
+        var waits: [Int: Wait] = [:]
+        /// Of those who wait for the same job.
+        var tokens: [JobID: [Int]] = [:]
         var nextToken = 0
         var deadlines = SortedList<Deadline>()
         /// Rings no later than the first deadline, and earlier where that one's wait has ended.
@@ -66,11 +69,12 @@ public final class JobWaiters: Service, Sendable {
     /// The result of a job, as soon as it is there; nil when `limit` passes or the waiting task is cancelled.
     /// - Parameter begin: runs once the wait is set up, so that no end can be missed; what it throws ends the wait.
     public func result(
-        of id: JobID, limit: Duration, begin: @Sendable () async throws -> StoredResult? = { nil }
+        of id: JobID, limit: Duration, begin: () async throws -> StoredResult? = { nil }
     ) async throws -> StoredResult? {
         let token = state.withLock { state in
             state.nextToken += 1
-            state.waits[id, default: [:]][state.nextToken] = .begun
+            state.waits[state.nextToken] = .begun
+            state.tokens[id, default: []].append(state.nextToken)
             return state.nextToken
         }
         // No task of its own waits: there are thousands of waits at the same time.
@@ -85,9 +89,9 @@ public final class JobWaiters: Service, Sendable {
     func deliver(_ result: StoredResult) {
         let suspended = state.withLock { state in
             var suspended: [CheckedContinuation<StoredResult?, Never>] = []
-            for (token, wait) in state.waits[result.id] ?? [:] {
-                if case .suspended(let continuation) = wait { suspended.append(continuation) }
-                state.waits[result.id]?[token] = .delivered(result)
+            for token in state.tokens[result.id] ?? [] {
+                if case .suspended(let continuation) = state.waits[token] { suspended.append(continuation) }
+                state.waits[token] = .delivered(result)
             }
             return suspended
         }
@@ -99,9 +103,9 @@ public final class JobWaiters: Service, Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let now: StoredResult?? = state.withLock { state in
-                    switch state.waits[id]?[token] {
+                    switch state.waits[token] {
                     case .begun:
-                        state.waits[id]?[token] = .suspended(continuation)
+                        state.waits[token] = .suspended(continuation)
                         return nil
                     case .delivered(let result): return .some(result)
                     case .suspended, nil: return .some(nil)
@@ -120,7 +124,7 @@ public final class JobWaiters: Service, Sendable {
             state.deadlines.insert(Deadline(moment: moment, id: id, token: token))
             // Those of waits that have ended stay, as long as they are not the most.
             if state.deadlines.count > 64, state.deadlines.count > 2 * state.waits.count {
-                state.deadlines.removeAll { [waits = state.waits] in waits[$0.id]?[$0.token] == nil }
+                state.deadlines.removeAll { [waits = state.waits] in waits[$0.token] == nil }
             }
             setAlarm(&state)
         }
@@ -156,9 +160,9 @@ public final class JobWaiters: Service, Sendable {
 
     private func forget(_ id: JobID, _ token: Int) {
         let wait = state.withLock { state in
-            let wait = state.waits[id]?.removeValue(forKey: token)
-            if state.waits[id]?.isEmpty == true { state.waits[id] = nil }
-            return wait
+            state.tokens[id]?.removeAll { $0 == token }
+            if state.tokens[id]?.isEmpty == true { state.tokens[id] = nil }
+            return state.waits.removeValue(forKey: token)
         }
         if case .suspended(let continuation) = wait { continuation.resume(returning: nil) }
     }
@@ -169,7 +173,7 @@ public final class JobWaiters: Service, Sendable {
             case .connected: continue  // The sweep catches up.
             case .notification(let payload):
                 let ids = payload.split(separator: ",").compactMap { JobID(String($0)) }
-                await look(for: state.withLock { state in ids.filter { state.waits[$0] != nil } })
+                await look(for: state.withLock { state in ids.filter { state.tokens[$0] != nil } })
             }
         }
     }
@@ -177,7 +181,7 @@ public final class JobWaiters: Service, Sendable {
     private func sweep() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.sweepInterval)
-            await look(for: state.withLock { Array($0.waits.keys) })
+            await look(for: state.withLock { Array($0.tokens.keys) })
         }
     }
 
