@@ -15,44 +15,64 @@ struct Authenticator: Sendable {
     ) async throws -> Caller {
         let isSession = request.isSession
         let mayBeExpired = isSession && request.verb == .put
-        var caller: Caller
-        if let key = given.key {
-            caller = try await self.caller(key: key, requestID: requestID, trace: trace)
-        } else {
-            let tenant: TenantSnapshot
-            if let token = given.token {
-                // The token names the tenant.
-                tenant = try await self.tenant(named: claims(token, mayBeExpired: mayBeExpired).tenant)
-            } else if isSession || given.basic != nil {
-                tenant = try await namedTenant(request)
+        var caller =
+            if let key = given.key {
+                try await self.caller(key: key, requestID: requestID, trace: trace)
             } else {
-                throw ServiceError.badRequest(
-                    "No session token (JWT) or API Key detected in request. Please send in X-DreamFactory-Session-Token"
-                        + " and/or X-DreamFactory-API-Key request header.")
+                try await stranger(request, given, mayBeExpired, requestID: requestID, trace: trace)
             }
-            caller = Caller(
-                tenant: tenant, session: Session(tenant: tenant.id), requestID: requestID, trace: trace)
-        }
         guard !caller.tenant.suspended else {
             throw ServiceError.forbidden("This tenant is suspended. Its operator can resume it.")
         }
         if let token = given.token {
             try await identify(&caller, token, mayBeExpired: mayBeExpired)
         } else if let basic = given.basic {
-            let account = try await platform.catalog.accounts(caller.tenant.id)
-                .recognise(email: basic.email, password: basic.password)
-            guard let account else { throw ServiceError.unauthorized("Invalid credentials supplied.") }
-            // With the account's lookups, which a sign-in does not read.
-            take(try await platform.catalog.account(account.id, of: caller.tenant.id) ?? account, &caller)
+            try await identify(&caller, email: basic.email, password: basic.password)
         }
         return caller
     }
 
+    /// Nobody yet, of the tenant that a call without an API key is for.
+    @inline(never)
+    private func stranger(
+        _ request: ServiceRequest, _ given: Credentials, _ mayBeExpired: Bool, requestID: String, trace: TraceContext
+    ) async throws -> Caller {
+        let tenant: TenantSnapshot
+        if let token = given.token {
+            // The token names the tenant.
+            tenant = try await self.tenant(named: claims(token, mayBeExpired: mayBeExpired).tenant)
+        } else if request.isSession || given.basic != nil {
+            tenant = try await namedTenant(request)
+        } else {
+            throw ServiceError.badRequest(
+                "No session token (JWT) or API Key detected in request. Please send in X-DreamFactory-Session-Token"
+                    + " and/or X-DreamFactory-API-Key request header.")
+        }
+        return Caller(tenant: tenant, session: Session(tenant: tenant.id), requestID: requestID, trace: trace)
+    }
+
+    /// Adds the account with these credentials to the caller.
+    @inline(never)
+    private func identify(_ caller: inout Caller, email: String, password: String) async throws {
+        let account = try await platform.catalog.accounts(caller.tenant.id).recognise(email: email, password: password)
+        guard let account else { throw ServiceError.unauthorized("Invalid credentials supplied.") }
+        // With the account's lookups, which a sign-in does not read.
+        take(try await platform.catalog.account(account.id, of: caller.tenant.id) ?? account, &caller)
+    }
+
+    @inline(never)
     private func caller(key: String, requestID: String, trace: TraceContext) async throws -> Caller {
         guard let (tenant, app) = try await platform.catalog.app(key: key) else {
             throw ServiceError.unauthorized("Invalid API Key. Send the key of one of the tenant's apps.")
         }
-        guard app.isActive else { throw ServiceError.forbidden("The app of this API Key is not active.") }
+        return try caller(of: tenant, app, key: key, requestID: requestID, trace: trace)
+    }
+
+    @inline(never)
+    private func caller(
+        of tenant: TenantSnapshot, _ app: App, key: String, requestID: String, trace: TraceContext
+    ) throws(ServiceError) -> Caller {
+        guard app.isActive else { throw .forbidden("The app of this API Key is not active.") }
         var session = Session(
             tenant: tenant.id, apiKey: key, appID: app.id, role: tenant.role(of: nil, with: app))
         session.lookups = tenant.lookups(of: nil, role: session.role, app: app.id).shown
@@ -60,6 +80,7 @@ struct Authenticator: Sendable {
     }
 
     /// Adds what the session token says to the caller.
+    @inline(never)
     private func identify(_ caller: inout Caller, _ token: String, mayBeExpired: Bool) async throws {
         let claims = try await claims(token, mayBeExpired: mayBeExpired)
         guard claims.tenant.text == caller.tenant.name else {

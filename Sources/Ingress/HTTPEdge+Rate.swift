@@ -8,6 +8,7 @@ extension HTTPEdge {
     /// Who only names a tenant, to sign in there, is nobody yet: strangers can not use up a tenant's rate, and the answer tells
     /// nothing about names.
     /// - Throws: ``ServiceError`` 429; `DatabaseError`.
+    @inline(never)
     func count(_ caller: Caller, _ standing: inout RateStanding?) async throws {
         guard standing == nil, caller.session.appID != nil || caller.session.user != nil,
             let rate = caller.tenant.quotas.callRate

@@ -25,16 +25,34 @@ struct HTTPEdge: HTTPResponder {
         let origin = Origin(
             requestID: RequestID.taken(from: request.headers) ?? RequestID.fresh(),
             trace: Self.trace(of: request.headers))
+        var beginning: Beginning?
         var answer: ServiceResponse
-        // Known as soon as the tenant is, and told with whatever the answer becomes.
-        var standing: RateStanding?
         do {
-            answer = try await self.answer(request, origin, context, &standing)
+            let begun = try await apart { await begin(request, origin, context) }
+            beginning = begun
+            switch try begun.course.get() {
+            case .answered(let given): answer = given
+            case .accepted(let order): answer = try await Acceptance(platform: platform).answer(order)
+            }
         } catch {
-            let error = describe(error, origin)
-            QuotaMetrics.count(error)
-            answer = Self.shown(error, origin.requestID, accept: Self.accept(of: request))
+            answer = shown(error, to: request, origin)
         }
+        return response(answer, beginning?.standing, to: request, route, origin, since: started)
+    }
+
+    @inline(never)
+    private func shown(_ error: any Error, to request: Request, _ origin: Origin) -> ServiceResponse {
+        let error = describe(error, origin)
+        QuotaMetrics.count(error)
+        return Self.shown(error, origin.requestID, accept: Self.accept(of: request))
+    }
+
+    @inline(never)
+    private func response(
+        _ answer: ServiceResponse, _ standing: RateStanding?, to request: Request, _ route: EdgeMetrics.Route,
+        _ origin: Origin, since started: ContinuousClock.Instant
+    ) -> Response {
+        var answer = answer
         if let standing { Self.tell(standing, in: &answer) }
         answer.headers.append((name: "X-Request-Id", value: origin.requestID))
         let duration = started.duration(to: .now)
@@ -108,17 +126,47 @@ struct HTTPEdge: HTTPResponder {
         return ErrorRendering.response(error, accept: accept)
     }
 
-    private func answer(
-        _ request: Request, _ origin: Origin, _ context: EdgeContext, _ standing: inout RateStanding?
-    ) async throws -> ServiceResponse {
+    /// What a request comes to.
+    private enum Course: Sendable {
+        case answered(ServiceResponse)
+        /// A job is to be written, and perhaps waited for.
+        case accepted(Acceptance.Order)
+    }
+
+    /// All that is done before a caller may have to wait for a job.
+    private final class Beginning: Sendable {
+        let course: Result<Course, any Error>
+        /// Known as soon as the tenant is, and told with whatever the answer becomes.
+        let standing: RateStanding?
+
+        init(_ course: Result<Course, any Error>, _ standing: RateStanding?) {
+            self.course = course
+            self.standing = standing
+        }
+    }
+
+    /// Finds out who calls and what it comes to.
+    private func begin(_ request: Request, _ origin: Origin, _ context: EdgeContext) async -> Beginning {
+        var standing: RateStanding?
+        do {
+            return Beginning(.success(try await course(of: request, origin, context, &standing)), standing)
+        } catch {
+            return Beginning(.failure(error), standing)
+        }
+    }
+
+    private func course(
+        of request: Request, _ origin: Origin, _ context: EdgeContext, _ standing: inout RateStanding?
+    ) async throws -> Course {
         try checkSizes(request)
         let (path, query) = Self.split(request.head.path ?? "/")
         if options.planes.contains(.api), let inner = Self.inside(path) {
             return try await invoke(request, inner, query, origin, context, &standing)
         }
         if options.planes.contains(.administration), path.hasPrefix("/operator/") {
-            return try await operate(
-                request, String(path.dropFirst("/operator/".count)), query, origin.requestID, context)
+            return .answered(
+                try await operate(
+                    request, String(path.dropFirst("/operator/".count)), query, origin.requestID, context))
         }
         switch path {
         case "/metrics" where options.planes.contains(.administration):
@@ -126,9 +174,9 @@ struct HTTPEdge: HTTPResponder {
             guard request.method == .get || request.method == .head else {
                 throw ServiceError.notAllowed(request.method.rawValue, on: path, allowed: [.get])
             }
-            return await exposition()
-        case "/health/live": return .json(.object([("status", .string("live"))]))
-        case "/health/ready": return await readiness()
+            return .answered(await exposition())
+        case "/health/live": return .answered(.json(.object([("status", .string("live"))])))
+        case "/health/ready": return .answered(await readiness())
         default:
             throw ServiceError.notFound(
                 "Nothing answers at '\(path.prefix(200))'."
@@ -150,7 +198,7 @@ struct HTTPEdge: HTTPResponder {
     private func invoke(
         _ request: Request, _ path: String, _ query: String, _ origin: Origin, _ context: EdgeContext,
         _ standing: inout RateStanding?
-    ) async throws -> ServiceResponse {
+    ) async throws -> Course {
         var call = try serviceRequest(request, path, query)
         guard !call.service.isEmpty else {
             throw ServiceError.badRequest("Name a service: /api/v2/{service}[/{resource}].")
@@ -162,58 +210,78 @@ struct HTTPEdge: HTTPResponder {
             if call.verb == .head { call.verb = .get }
             // Where scripts take part, a worker answers.
             guard Preferences.wantJob(call) || !platform.events(of: call, caller).isEmpty else {
-                return BuiltInRendering.response(
-                    try await platform.respond(to: call, caller), to: call,
-                    limit: caller.tenant.quotas.responseBytes)
+                return .answered(try await respond(to: call, caller))
             }
-            return try await Acceptance(platform: platform).answer(call, nil, caller)
+            return .accepted(try Acceptance.Order(platform, call, nil, caller))
         case .script(let service):
-            return try await Acceptance(platform: platform).answer(call, service, caller)
+            return .accepted(try Acceptance.Order(platform, call, service, caller))
         }
     }
 
+    /// The answer of a service of the platform's own.
+    @inline(never)
+    private func respond(to call: ServiceRequest, _ caller: Caller) async throws -> ServiceResponse {
+        BuiltInRendering.response(
+            try await platform.respond(to: call, caller), to: call, limit: caller.tenant.quotas.responseBytes)
+    }
+
     /// Who calls, and who answers. The body is read only for those who may call, but for credentials that are in it.
+    @inline(never)
     private func admit(
         _ call: inout ServiceRequest, _ request: Request, _ origin: Origin, _ context: EdgeContext,
         _ standing: inout RateStanding?
     ) async throws -> (Caller, Platform.Target) {
-        let authenticator = Authenticator(platform: platform, tenantDomain: options.tenantDomain)
         let given = Credentials(call)
         let known: (caller: Caller, target: Platform.Target)
         do {
-            let caller = try await authenticator.caller(
-                of: call, with: given, requestID: origin.requestID, trace: origin.trace)
-            try await count(caller, &standing)
-            known = (caller, try platform.target(of: call, caller))
+            known = try await recognise(call, given, origin, &standing)
         } catch let refusal as ServiceError {
-            // Nobody is known yet, or not enough of them: what is read for that is small.
-            guard [400, 403].contains(refusal.status), given.mayBeCompleted(by: call),
-                request.headers[.contentLength].flatMap({ Int($0) }) ?? 0 <= Credentials.largestBody
-            else { throw refusal }
-            call.body = try await body(of: request, limit: Credentials.largestBody, context)
-            let completed = given.completed(by: call)
-            guard completed != given else { throw refusal }
-            let caller = try await authenticator.caller(
-                of: call, with: completed, requestID: origin.requestID, trace: origin.trace)
-            try await count(caller, &standing)
-            let target = try platform.target(of: call, caller)
-            try AbsentFeatures.check(call)
-            let limit = caller.tenant.quotas.maxBodyBytes
-            guard call.body.count <= limit else { throw ServiceError.tooLargeBody(limit) }
-            try checkBody(call)
-            return (caller, target)
+            return try await admitByBody(&call, given, request, origin, context, &standing, or: refusal)
         }
         try AbsentFeatures.check(call)
         call.body = try await body(of: request, limit: known.caller.tenant.quotas.maxBodyBytes, context)
         try checkBody(call)
         let completed = given.completed(by: call)
         guard completed != given else { return known }
+        return try await recognise(call, completed, origin, &standing, isCounted: true)
+    }
+
+    /// As ``admit(_:_:_:_:_:)``, with what the body holds of credentials.
+    /// - Parameter refusal: what is said without them, and thrown where there are none.
+    @inline(never)
+    private func admitByBody(
+        _ call: inout ServiceRequest, _ given: Credentials, _ request: Request, _ origin: Origin,
+        _ context: EdgeContext, _ standing: inout RateStanding?, or refusal: ServiceError
+    ) async throws -> (Caller, Platform.Target) {
+        // Nobody is known yet, or not enough of them: what is read for that is small.
+        guard [400, 403].contains(refusal.status), given.mayBeCompleted(by: call),
+            request.headers[.contentLength].flatMap({ Int($0) }) ?? 0 <= Credentials.largestBody
+        else { throw refusal }
+        call.body = try await body(of: request, limit: Credentials.largestBody, context)
+        let completed = given.completed(by: call)
+        guard completed != given else { throw refusal }
+        let known = try await recognise(call, completed, origin, &standing)
+        try AbsentFeatures.check(call)
+        let limit = known.0.tenant.quotas.maxBodyBytes
+        guard call.body.count <= limit else { throw ServiceError.tooLargeBody(limit) }
+        try checkBody(call)
+        return known
+    }
+
+    @inline(never)
+    private func recognise(
+        _ call: ServiceRequest, _ given: Credentials, _ origin: Origin, _ standing: inout RateStanding?,
+        isCounted: Bool = false
+    ) async throws -> (Caller, Platform.Target) {
+        let authenticator = Authenticator(platform: platform, tenantDomain: options.tenantDomain)
         let caller = try await authenticator.caller(
-            of: call, with: completed, requestID: origin.requestID, trace: origin.trace)
+            of: call, with: given, requestID: origin.requestID, trace: origin.trace)
+        if !isCounted { try await count(caller, &standing) }
         return (caller, try platform.target(of: call, caller))
     }
 
     /// `/operator/…`
+    @inline(never)
     private func operate(
         _ request: Request, _ path: String, _ query: String, _ requestID: String, _ context: EdgeContext
     ) async throws -> ServiceResponse {

@@ -22,6 +22,9 @@ struct EdgeChannel: ServerChildChannel, HTTPChannelHandler {
             limits.maxHeaderListSize = options.largestHeaders + options.longestURI + 1024
             limits.maxHeaderFieldCount = options.mostHeaders
             let pipeline = channel.pipeline.syncOperations
+            // A connection keeps its buffer while its caller waits, and most requests are small; it grows with what comes.
+            try channel.syncOptions?.setOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 512, maximum: 65_536))
             let connection = ConnectionGuard(options, logger: logger, render: render)
             try pipeline.addHandler(WireWatch(connection))
             try pipeline.configureHTTPServerPipeline(
