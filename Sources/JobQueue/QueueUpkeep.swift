@@ -26,50 +26,43 @@ public struct QueueUpkeep: Service {
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
-                group.addTask { await work() }
-                group.addTask { await keepLanesSmall() }
+                // Somebody waits for it, and nothing else may delay it.
+                group.addTask { await repeating(every: 750...1250) { _ in try await reap() } }
+                group.addTask { await repeating(every: 1500...2500, work) }
+                group.addTask {
+                    await repeating(every: 1500...2500) { _ in
+                        // What slows everybody while it is there is looked for again soon where it came back at once.
+                        while try await renewLanes() { try await Task.sleep(for: .milliseconds(500)) }
+                    }
+                }
+                group.addTask { await repeating(every: 1500...2500) { _ in try await snapshots.look() } }
             }
         }
     }
 
-    private func work() async {
-        // Each kind of work has its round, so that one that fails does not keep the others from theirs.
-        var rounds = -1
+    /// Does something again and again, with pauses of so many milliseconds. What fails is tried again the next time.
+    private func repeating(every pause: ClosedRange<Int64>, _ body: (_ round: Int) async throws -> Void) async {
+        var round = 0
         while !Task.isCancelled {
-            rounds += 1
             do {
-                try await reap()
-                try await promote()
-                try await tendLanes(thoroughly: rounds % 15 == 14)
-                // Partitions are made days ahead: once in some minutes is plenty, also where one could not be made.
-                if rounds % 200 == 0 { try await partition() }
-                // A look through the whole queue, and things that nobody waits for.
-                if rounds % 30 == 15 { try await expire() }
-                if rounds % 300 == 150 { try await drop() }
+                try await body(round)
             } catch {
                 logger.debug("upkeep not done", metadata: ["error": "\(error)"])
             }
-            // It is no work of the queue: what fails there must not keep this from being told.
-            do {
-                try await snapshots.look()
-            } catch {
-                logger.debug("no look at old transactions", metadata: ["error": "\(error)"])
-            }
-            try? await Task.sleep(for: .milliseconds(Int64.random(in: 1500...2500)))
+            round += 1
+            try? await Task.sleep(for: .milliseconds(Int64.random(in: pause)))
         }
     }
 
-    /// What slows everybody while it is there is looked for again soon where it came back at once.
-    private func keepLanesSmall() async {
-        while !Task.isCancelled {
-            var isRenewed = false
-            do {
-                isRenewed = try await renewLanes()
-            } catch {
-                logger.debug("lanes not renewed", metadata: ["error": "\(error)"])
-            }
-            try? await Task.sleep(for: .milliseconds(isRenewed ? 500 : Int64.random(in: 1500...2500)))
-        }
+    /// Each kind of work has its round, so that one that fails does not keep the others from theirs.
+    private func work(_ round: Int) async throws {
+        try await promote()
+        try await tendLanes(thoroughly: round % 15 == 14)
+        // Partitions are made days ahead: once in some minutes is plenty, also where one could not be made.
+        if round % 200 == 0 { try await partition() }
+        // A look through the whole queue, and things that nobody waits for.
+        if round % 30 == 15 { try await expire() }
+        if round % 300 == 150 { try await drop() }
     }
 
     /// Takes back what lost workers ran.
