@@ -3,8 +3,11 @@ import Database
 
 extension JobQueue {
     /// Writes a batch. Its ids are ours, so a batch whose outcome is unknown is written again, and what is there is skipped.
-    static func enqueue(_ jobs: [NewJob], _ database: Database, _ room: QueueRoom) async throws -> [Enqueued] {
+    static func enqueue(
+        _ jobs: [NewJob], _ database: Database, _ room: QueueRoom, _ notifier: QueueNotifier
+    ) async throws -> [Enqueued] {
         let beginning = room.begin(jobs)
+        let isFew = jobs.count <= QueueNotifier.fewJobs
         let rows = try await repeating { isRepeat in
             try await database.system.execute(
                 SystemStatements.enqueue,
@@ -24,8 +27,9 @@ extension JobQueue {
                     SQLArray(jobs.map(\.bounds.jobsPerDay)),
                     SQLArray(jobs.map { $0.bounds.cpuSecondsPerDay.map { Int64($0 * 1_000_000) } }), isRepeat,
                 ]
-            ) { _ in QueueNotifier.ready }
+            ) { _ in isFew ? QueueNotifier.ready : [] }
         }
+        if !isFew { notifier.ready() }
         var repeated: [JobID: (JobID, [UInt8])] = [:]
         var refused: [JobID: (Int16, Int64)] = [:]
         var waiting: [JobID: Int64] = [:]
@@ -49,8 +53,9 @@ extension JobQueue {
 
     /// Ends a batch of attempts; tells for each whether it was accepted, and wakes who waits for those.
     static func finish(
-        _ attempts: [FinishedAttempt], _ database: Database, _ ended: EndedRuns
+        _ attempts: [FinishedAttempt], _ database: Database, _ notifier: QueueNotifier, _ ended: EndedRuns
     ) async throws -> [Bool] {
+        let isFew = attempts.count <= QueueNotifier.fewJobs
         // A job may be there twice, once for each epoch: only one of them holds it.
         var accepted: [WorkerID: [JobID: Int64]] = [:]
         // A process has one epoch at a time, two only around a fence.
@@ -63,6 +68,7 @@ extension JobQueue {
                 return try await database.system.execute(
                     hasChildren ? SystemStatements.finishFamily : SystemStatements.finish, values
                 ) { rows in
+                    guard isFew else { return [] }
                     let done = try rows.map { try $0.decode(JobID.self, Int64.self).0 }
                     return QueueNotifier.done(Dictionary(grouping: done) { ingresses[$0] ?? 0 })
                 }
@@ -79,6 +85,7 @@ extension JobQueue {
             }
             ended.add(attempt.job, generation: generation)
             QueueMetrics.ended(attempt.status)
+            if !isFew { notifier.done(attempt.job.id, ingress: attempt.job.ingress) }
         }
         return attempts.map { accepted[$0.worker]?[$0.job.id] != nil }
     }

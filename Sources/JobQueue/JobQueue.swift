@@ -36,17 +36,17 @@ public final class JobQueue: Service, Sendable {
         let room = QueueRoom()
         self.room = room
         enqueues = Batcher(size: { $0.payload.count + $0.summary.count + 200 }) { jobs in
-            let outcomes = try await Self.enqueue(jobs, database, room)
+            let outcomes = try await Self.enqueue(jobs, database, room, notifier)
             QueueMetrics.accepted(jobs, outcomes)
             return outcomes
         }
         finishes = Batcher(size: { ($0.outcome?.count ?? 0) + 200 }) { attempts in
-            try await Self.finish(attempts, database, ended)
+            try await Self.finish(attempts, database, notifier, ended)
         }
         families = Batcher(
             size: { attempt in attempt.children.reduce((attempt.outcome?.count ?? 0) + 200) { $0 + $1.size } }
         ) { attempts in
-            try await Self.finish(attempts, database, ended)
+            try await Self.finish(attempts, database, notifier, ended)
         }
         logs = Batcher(size: { $0.lines.count + 100 }) { pieces in
             _ = try await database.system.execute(

@@ -61,6 +61,10 @@ final class QueueNotifier: Sendable {
         }
     }
 
+    /// Up to so many jobs in a batch are told of on the connection that has written them: that is soonest. With more, batches
+    /// follow each other, and share their wake-ups.
+    static let fewJobs = 8
+
     /// What says that there is something to claim, for who has a connection in hand.
     static let ready: [(Statement, [any PostgresEncodable])] = [(SystemStatements.notify, [JobQueue.readyChannel, ""])]
 
