@@ -2,6 +2,27 @@
 -- looked, and the transactions that had them. What the largest number was that a claim had taken said less: somebody could
 -- still commit a smaller one, which then waited for the next recount.
 
+-- Who adds a job has the queue's table first and then the lanes, a claim has them the other way round: to wait for one while
+-- the other is had would be a circle with one of them. So all are had at once, or none. What is under way is let through.
+do $$
+declare
+    before text := current_setting('lock_timeout');
+begin
+    for try in 1..600 loop
+        begin
+            -- Shorter than what is taken for a circle.
+            set local lock_timeout = '100ms';
+            lock table lane, ready, run in access exclusive mode;
+            perform set_config('lock_timeout', before, true);
+            return;
+        exception when lock_not_available then
+            perform pg_sleep(0.1);
+        end;
+    end loop;
+    raise exception 'the queue''s tables are in use all the time: end what holds them for long (pg_stat_activity shows it), and migrate again';
+end
+$$;
+
 -- How far numbers have been given away.
 grant select on sequence ready_seq_seq to scriptorium_system;
 

@@ -156,4 +156,39 @@ import Testing
             #expect(try await test.queue.claim(try await test.worker(tier: .c), want: 9).map(\.id) == [demanding.id])
         }
     }
+
+    private static let park = Statement("test_park", "select pg_advisory_xact_lock(7, 1)")
+    private static let migrationWaits = Statement(
+        "test_migration_waits",
+        """
+        select exists (
+            select from pg_locks l
+            where l.database = (select oid from pg_database where datname = current_database())
+                and l.relation = 'ready'::regclass and not l.granted)
+        """)
+
+    /// Who adds a job has the queue's table first and then the lanes, and a claim has them the other way round.
+    @Test func whoIsUnderWayIsNoVictimOfTheMigrationOfTheHeads() async throws {
+        let url = try await TestPostgres.database(migrations: Migration.embedded.filter { $0.number < 14 })
+        let database = Database(DatabaseOptions(url: url, connections: 4), logger: quiet)
+        let parking = try await OpenTransaction(database)
+        try await parking.run { _ = try $0.query(Self.park) }
+        let adding = try await OpenTransaction(database)
+        let job = id()
+        let enqueue = try await adding.start { try $0.enqueue(job, of: 1) }
+        #expect(!enqueue.hasEnded)
+        let migration = Task { try await Migrator(url: url, migrations: Migration.embedded, logger: quiet).up() }
+        try await eventually("the migration waits for the job that is added") {
+            try await database.system.execute(Self.migrationWaits).first?.decode(Bool.self) == true
+        }
+        try await parking.commit()
+        try await enqueue.value
+        try await adding.commit()
+        #expect(try await migration.value.count == 1)
+        await database.close()
+        try await TestQueue.with(url: url) { test in
+            let worker = try await test.worker()
+            #expect(try await test.queue.claim(worker, want: 9).map(\.id) == [job])
+        }
+    }
 }
