@@ -151,6 +151,8 @@ public final class JobWaiters: Service, Sendable {
     private func ring() {
         let late = state.withLock { state in
             let late = state.deadlines.removeAll(upTo: ContinuousClock.now) { $0.moment }
+            // It may be another one, where this one began to ring as it was cancelled.
+            state.alarm?.task.cancel()
             state.alarm = nil
             setAlarm(&state)
             return late

@@ -64,6 +64,37 @@ import Testing
         }
     }
 
+    /// As many as a tenant likes may ask for the same job: each costs as much as one for a job of its own.
+    @Test func aCrowdWaitsForOneJob() async throws {
+        try await TestQueue.with { test in
+            let crowd = 12_000
+            let job = test.job()
+            try await test.queue.enqueue(job)
+            let worker = try await test.worker()
+            let claimed = try #require(try await test.queue.claim(worker, want: 1).first)
+            let (begun, beginning) = AsyncStream.makeStream(of: Void.self)
+            let served = try await withThrowingTaskGroup(of: Bool.self) { group in
+                for _ in 0..<crowd {
+                    group.addTask {
+                        let result = try await test.waiters.result(of: job.id, limit: .seconds(10)) {
+                            beginning.yield()
+                            return nil
+                        }
+                        return result?.status == .succeeded
+                    }
+                }
+                var count = 0
+                for await _ in begun {
+                    count += 1
+                    if count == crowd { break }
+                }
+                #expect(try await test.finish(claimed, worker))
+                return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+            }
+            #expect(served == crowd)
+        }
+    }
+
     @Test func anEndThatNobodyNotifiedIsFoundBySweeping() async throws {
         try await TestQueue.with { test in
             // Another process's job: its end is notified on a channel that nobody here listens to.
