@@ -39,4 +39,15 @@ final class EndedRuns: Sendable {
             tenants: keys.map(\.tenant), services: keys.map(\.service), counts: keys.map { taken[$0] ?? 0 },
             generations: keys.map(\.generation))
     }
+
+    /// Keeps for the next claim what one was to pass on that is known to have changed nothing.
+    func putBack(_ taken: Counts) {
+        counts.withLock { counts in
+            for place in taken.tenants.indices {
+                let key = Key(
+                    tenant: taken.tenants[place], service: taken.services[place], generation: taken.generations[place])
+                counts[key, default: 0] += taken.counts[place]
+            }
+        }
+    }
 }

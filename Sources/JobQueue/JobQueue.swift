@@ -104,7 +104,13 @@ public final class JobQueue: Service, Sendable {
     ) async throws -> [ClaimedJob] {
         let ended = ended.take()
         if want == 0, ended.tenants.isEmpty { return [] }
-        let jobs = try await claim(worker, want, min(want, asynchronous ?? want), languages, tier, ended)
+        let jobs: [ClaimedJob]
+        do {
+            jobs = try await claim(worker, want, min(want, asynchronous ?? want), languages, tier, ended)
+        } catch {
+            if Self.hasDoneNothing(error) { self.ended.putBack(ended) }
+            throw error
+        }
         guard jobs.isEmpty, want > 0, !ended.tenants.isEmpty else { return jobs }
         // What others held at that moment is waited for only by who has told all.
         return try await claim(worker, want, min(want, asynchronous ?? want), languages, tier, EndedRuns().take())
@@ -126,6 +132,13 @@ public final class JobQueue: Service, Sendable {
         .map(ClaimedJob.init)
         QueueMetrics.claimed(jobs.count, in: asked.duration(to: .now))
         return jobs
+    }
+
+    /// Whether it is certain that a statement that failed has changed nothing.
+    private static func hasDoneNothing(_ error: any Error) -> Bool {
+        guard let error = error as? DatabaseError else { return error is CancellationError }
+        // A server that ends a session (57P…) may have committed before.
+        return error.code == .unavailable || error.sqlState.map { !$0.hasPrefix("57P") } ?? false
     }
 
     /// Puts back jobs that a worker did not end; the next run counts as the same attempt.

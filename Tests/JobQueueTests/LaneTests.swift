@@ -181,6 +181,31 @@ import Testing
         }
     }
 
+    private static let lock = Statement("test_lock_lanes", "select from lane for no key update")
+    private static let blocks = Statement(
+        "test_blocks",
+        "select exists (select from pg_locks l where not l.granted and $1::integer = any (pg_blocking_pids(l.pid)))")
+
+    /// A claim that is known to have changed nothing has told nothing.
+    @Test func endsThatAClaimCouldNotTellAreToldByTheNext() async throws {
+        try await TestQueue.with { test in
+            try await enqueue(20, of: 1, test)
+            let worker = try await test.worker()
+            for job in try await test.queue.claim(worker, want: 10) { #expect(try await test.finish(job, worker)) }
+            let other = try await OpenTransaction(test.database)
+            try await other.run { _ = try $0.query(Self.lock) }
+            let claim = Task { try await test.queue.claim(worker, want: 10) }
+            try await eventually("the claim waits for the lane") {
+                try await test.database.system.execute(Self.blocks, [other.process]).first?.decode(Bool.self) == true
+            }
+            claim.cancel()
+            await #expect(throws: CancellationError.self) { try await claim.value }
+            try await other.commit()
+            #expect(try await test.queue.claim(worker, want: 10).count == 10)
+            #expect(try await audit(test).isEmpty)
+        }
+    }
+
     /// Bounds refuse what is beyond them, and leave nothing behind.
     @Test func boundsRefuse() async throws {
         try await TestQueue.with { test in
