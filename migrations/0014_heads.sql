@@ -25,6 +25,10 @@ $$;
 
 -- How far numbers have been given away.
 grant select on sequence ready_seq_seq to scriptorium_system;
+-- Before when the lanes are not given a new file, in milliseconds since 1970.
+create sequence lane_renew_after minvalue 0;
+select setval('lane_renew_after', 0);
+grant usage, select, update on sequence lane_renew_after to scriptorium_system;
 
 -- A claim that is under way with the functions of before fails by this once, and is asked again.
 alter table lane
@@ -762,14 +766,19 @@ end
 $$;
 
 -- Gives the lanes a new file where what is dead in the old one slows everybody, because a long transaction elsewhere keeps
--- vacuum from it. True where it did. Everybody waits for that long: some milliseconds.
+-- vacuum from it. True where it did. Everybody waits for that long: some milliseconds. Where it can not have the lanes to
+-- itself, everybody has waited for nothing: then nobody tries again for ten seconds. (A dump holds them until it ends.)
 create or replace function renew_lanes_1() returns boolean
     language plpgsql security definer set search_path = public, pg_temp
     set lock_timeout = '200ms' set jit = off
     as $$
 declare
+    now_ms bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
     kept lane[];
 begin
+    if pg_sequence_last_value('lane_renew_after') - now_ms between 1 and 10000 then
+        return false;
+    end if;
     if pg_total_relation_size('lane') < 1048576
         or pg_total_relation_size('lane') < 1048576 + 2048 * (select count(*) from lane)
     then
@@ -788,6 +797,7 @@ begin
     from unnest(kept) as k;
     return true;
 exception when lock_not_available then
+    perform setval('lane_renew_after', now_ms + 10000);
     return false;
 end
 $$;

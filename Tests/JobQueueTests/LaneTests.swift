@@ -230,6 +230,32 @@ import Testing
         }
     }
 
+    private static let look = Statement("test_look_at_lanes", "select from lane limit 1")
+    private static let renew = Statement("test_renew_lanes", "select renew_lanes_1()")
+
+    /// Who waits for the table keeps everybody from it: not again and again while a dump has it.
+    @Test func aTableThatOthersHoldIsNotWaitedForAgainAtOnce() async throws {
+        try await TestQueue.with { test in
+            try await test.sql(
+                "insert into lane (tenant, suspended) select n, true from generate_series(1000, 12000) as n",
+                asOwner: false)
+            try await test.sql("delete from lane where tenant >= 1000")
+            let dump = try await OpenTransaction(test.database)
+            try await dump.run { _ = try $0.query(Self.look) }
+            for isFirst in [true, false] {
+                let renewal = try await OpenTransaction(test.database)
+                let step = try await renewal.start { try $0.query(Self.renew).first?.decode(Bool.self) }
+                if !isFirst { #expect(step.hasEnded) }
+                #expect(try await step.value == false)
+                try await renewal.commit()
+            }
+            try await dump.commit()
+            try await test.sql("select setval('lane_renew_after', 0)")
+            let renewed = try await test.database.system.execute(Self.renew).first?.decode(Bool.self)
+            #expect(renewed == true)
+        }
+    }
+
     @Test func aRenewedTableHoldsTheSameLanes() async throws {
         try await TestQueue.with { test in
             try await enqueue(3, of: 1, test)
