@@ -178,8 +178,8 @@ begin
 end
 $$;
 
--- Notes that runs have ended. What a recount has overtaken is left out, with all of its tenant: it errs on the safe side,
--- and the next recount mends it. `p_services` holds a 0 for runs that no cap but their tenant's counts.
+-- Notes that runs have ended. What a recount has overtaken is left out: it errs on the safe side, and the next recount mends
+-- it. `p_services` holds a 0 for runs that no cap but their tenant's counts.
 create or replace function credit_1(p_tenants bigint[], p_services bigint[], p_counts integer[], p_generations bigint[])
     returns void
     language plpgsql security definer set search_path = public, pg_temp
@@ -197,7 +197,13 @@ begin
     select array_agg(l.spot), array_agg(l.tenant), array_agg(l.generation), array_agg(l.n)
     into spots, tenants, generations, counts
     from (
-        select l.spot, i.tenant, l.generation, case when i.generation >= l.generation then i.n else 0 end as n
+        select
+            l.spot, i.tenant, l.generation,
+            case when i.generation >= l.generation then i.n else (
+                select coalesce(sum(e.n), 0)::integer
+                from unnest(p_tenants, p_counts, p_generations) as e (tenant, n, generation)
+                where e.tenant = i.tenant and e.generation >= l.generation
+            ) end as n
         from (
             select i.tenant, sum(i.n)::integer as n, min(i.generation) as generation
             from unnest(p_tenants, p_counts, p_generations) as i (tenant, n, generation)
@@ -632,9 +638,10 @@ declare
     present bigint;
     accepted uuid[];
 begin
-    -- No recount comes between this and the commit: one that comes before is known, one that comes after counts no run of
-    -- these. What an earlier try has deleted a recount may have missed: then nothing is credited, and the next one mends it.
+    -- See tend_lanes_1: a recount of busy lanes is alone.
     perform pg_advisory_xact_lock_shared(9, 0);
+    -- Before anything is deleted: a recount that this one does not know of has counted these runs. What an earlier try has
+    -- deleted a recount may have missed: then nothing is credited, and the next recount mends it.
     present := case when p_repeat then -1 else pg_sequence_last_value('lane_generation') end;
     perform set_config('scriptorium.credit', 'later', true);
     accepted := array(
@@ -658,16 +665,17 @@ begin
 end
 $$;
 
--- Looks after the lanes: counts anew where what is noted of the runs is wrong, as after the death of a worker that had not
--- said what ended, and nothing has changed for five seconds. Where `p_thoroughly` it does so for busy lanes too, and finds
--- what has come in so late that nobody looks there any more. Returns how many lanes were put right. Several at once do no
--- harm, and no good.
+-- Looks after the lanes: counts anew where what is noted of the runs is wrong and nothing has changed for five seconds, as
+-- after the death of a worker that had not said what ended. Where `p_thoroughly` it does so for lanes at their caps that
+-- change all the time, too, and finds what has come in so late that nobody looks there any more. Returns how many lanes were
+-- put right. Several at once do no harm, and no good.
 create or replace function tend_lanes_1(p_thoroughly boolean) returns integer
     language plpgsql security definer set search_path = public, pg_temp
-    set jit = off set lock_timeout = '1s'
+    set jit = off
     as $$
 declare
     wrong bigint[];
+    busy bigint[] := '{}';
     counts integer[];
     runs jsonb;
     present bigint;
@@ -677,59 +685,6 @@ begin
     perform set_config('synchronous_commit', 'off', true);
     if not pg_try_advisory_xact_lock(hashtext('scriptorium.lanes')) then
         return 0;
-    end if;
-    select array_agg(l.tenant) into wrong
-    from lane l
-    left join (select r.tenant, count(*) as n from run r group by r.tenant) as r on r.tenant = l.tenant
-    where (p_thoroughly or l.touched_at < clock_timestamp() - interval '5 seconds')
-        and (
-            l.in_flight <> coalesce(r.n, 0)
-            or l.has_caps and exists (
-                select from service_cap c
-                where c.tenant = l.tenant
-                    and c.in_flight <> (
-                        select count(*) from run r join job j on j.id = r.id and j.created_at = r.created_at
-                        where r.tenant = c.tenant and j.service_id = c.service
-                    )
-            )
-        );
-    if wrong is not null then
-        begin
-            -- Ends that are under way are waited for, and others wait: a run is either counted here or credited later.
-            perform pg_advisory_xact_lock(9, 0);
-            select array_agg(l.tenant order by l.tenant) into wrong
-            from (
-                select l.tenant from lane l where l.tenant = any (wrong) order by l.tenant for no key update skip locked
-            ) as l;
-        exception when lock_not_available then
-            wrong := null;
-        end;
-    end if;
-    if wrong is not null then
-        select
-            array(
-                select (select count(*) from run r where r.tenant = w.tenant)::integer
-                from unnest(wrong) with ordinality as w (tenant, place) order by w.place),
-            (
-                select coalesce(jsonb_agg(jsonb_build_array(c.tenant, c.service, (
-                    select count(*) from run r join job j on j.id = r.id and j.created_at = r.created_at
-                    where r.tenant = c.tenant and j.service_id = c.service))), '[]')
-                from service_cap c where c.tenant = any (wrong)
-            )
-        into counts, runs;
-        present := nextval('lane_generation');
-        update lane l
-        set in_flight = w.n, generation = present, touched_at = clock_timestamp(),
-            vtime = greatest(l.vtime, (select last_value from lane_clock))
-        from unnest(wrong, counts) as w (tenant, n)
-        where l.tenant = w.tenant;
-        get diagnostics mended = row_count;
-        update service_cap c set in_flight = (r.value ->> 2)::integer
-        from jsonb_array_elements(runs) as r (value)
-        where c.tenant = (r.value ->> 0)::bigint and c.service = (r.value ->> 1)::bigint;
-        perform free_held(
-            array(select (r.value ->> 0)::bigint from jsonb_array_elements(runs) as r (value)),
-            array(select (r.value ->> 1)::bigint from jsonb_array_elements(runs) as r (value)));
     end if;
     if p_thoroughly then
         with late as materialized (
@@ -760,6 +715,89 @@ begin
         get diagnostics touched = row_count;
         mended := mended + touched;
         delete from budget b where b.day < (now() at time zone 'UTC')::date - 1;
+    end if;
+    select array_agg(l.tenant) into wrong
+    from lane l
+    left join (select r.tenant, count(*) as n from run r group by r.tenant) as r on r.tenant = l.tenant
+    where l.touched_at < clock_timestamp() - interval '5 seconds'
+        and (
+            l.in_flight <> coalesce(r.n, 0)
+            or l.has_caps and exists (
+                select from service_cap c
+                where c.tenant = l.tenant
+                    and c.in_flight <> (
+                        select count(*) from run r join job j on j.id = r.id and j.created_at = r.created_at
+                        where r.tenant = c.tenant and j.service_id = c.service
+                    )
+            )
+        );
+    if p_thoroughly then
+        -- Of ends that are only on their way busy lanes know nothing either. To tell those from the lost ones is not needed:
+        -- where no end is being written, a recount is exact, and what was on its way counts no more.
+        busy := array(
+            select l.tenant
+            from lane l
+            left join (select r.tenant, count(*) as n from run r group by r.tenant) as r on r.tenant = l.tenant
+            where l.in_flight >= l.cap and l.in_flight > coalesce(r.n, 0)
+                or l.has_caps and exists (
+                    select from service_cap c
+                    where c.tenant = l.tenant and c.in_flight >= c.cap
+                        and c.in_flight > (
+                            select count(*) from run r join job j on j.id = r.id and j.created_at = r.created_at
+                            where r.tenant = c.tenant and j.service_id = c.service
+                        )
+                )
+            limit 100);
+    end if;
+    if cardinality(busy) > 0 then
+        -- All ends wait for this from here on, and so it does not wait for one of them for long.
+        declare
+            before text := current_setting('lock_timeout');
+        begin
+            set local lock_timeout = '200ms';
+            perform pg_advisory_xact_lock(9, 0);
+            perform set_config('lock_timeout', before, true);
+            wrong := wrong || busy;
+        exception when lock_not_available then
+            busy := '{}';
+        end;
+    end if;
+    if wrong is not null then
+        select array_agg(l.tenant order by l.tenant) into wrong
+        from (
+            select l.tenant from lane l
+            where l.tenant = any (wrong)
+                and (l.tenant = any (busy) or l.touched_at < clock_timestamp() - interval '5 seconds')
+            order by l.tenant for no key update skip locked
+        ) as l;
+    end if;
+    if wrong is not null then
+        -- The look, and then the new generation: a finish that knows of the generation is later than the look.
+        select
+            array(
+                select (select count(*) from run r where r.tenant = w.tenant)::integer
+                from unnest(wrong) with ordinality as w (tenant, place) order by w.place),
+            (
+                select coalesce(jsonb_agg(jsonb_build_array(c.tenant, c.service, (
+                    select count(*) from run r join job j on j.id = r.id and j.created_at = r.created_at
+                    where r.tenant = c.tenant and j.service_id = c.service))), '[]')
+                from service_cap c where c.tenant = any (wrong)
+            )
+        into counts, runs;
+        present := nextval('lane_generation');
+        update lane l
+        set in_flight = w.n, generation = present, touched_at = clock_timestamp(),
+            vtime = greatest(l.vtime, (select last_value from lane_clock))
+        from unnest(wrong, counts) as w (tenant, n)
+        where l.tenant = w.tenant;
+        get diagnostics touched = row_count;
+        mended := mended + touched;
+        update service_cap c set in_flight = (r.value ->> 2)::integer
+        from jsonb_array_elements(runs) as r (value)
+        where c.tenant = (r.value ->> 0)::bigint and c.service = (r.value ->> 1)::bigint;
+        perform free_held(
+            array(select (r.value ->> 0)::bigint from jsonb_array_elements(runs) as r (value)),
+            array(select (r.value ->> 1)::bigint from jsonb_array_elements(runs) as r (value)));
     end if;
     return mended;
 end

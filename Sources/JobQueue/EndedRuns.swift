@@ -2,7 +2,8 @@ import Core
 import Synchronization
 
 /// Runs that this process has ended, and whose room in their lanes the next claim makes: that needs no disk, and so holds
-/// nobody up. One that gets lost leaves a lane too full for some seconds, until it is counted anew, and never too empty.
+/// nobody up. One that gets lost leaves a lane too full until it is counted anew, for some seconds or, where the lane is busy
+/// all the time, for half a minute; and never too empty.
 final class EndedRuns: Sendable {
     private struct Key: Hashable {
         let tenant: Int64

@@ -181,6 +181,57 @@ import Testing
         }
     }
 
+    /// Also where the lane is never quiet, because the little that may still run of it begins and ends all the time.
+    @Test func lostEndsOfABusyLaneAreCountedAnew() async throws {
+        try await TestQueue.with { test in
+            try await enqueue(30, of: 1, test)
+            let worker = try await test.worker()
+            // What another process has ended, and not told.
+            for job in try await test.queue.claim(worker, want: 9) {
+                let end = try await test.database.system.transaction { try $0.finish(worker.rawValue, job.id) }
+                #expect(end != nil)
+            }
+            let last = try #require(try await test.queue.claim(worker, want: 10).first)
+            #expect(try await test.queue.claim(worker, want: 10).isEmpty)
+            try await test.upkeep().tendLanes(thoroughly: true)
+            #expect(try await test.numbers("select in_flight from lane") == [1])
+            let jobs = try await test.queue.claim(worker, want: 10)
+            #expect(jobs.count == 9)
+            // Of these a recount knows that they have ended; what is said of them now comes too late to count, and what is
+            // said besides counts.
+            for job in jobs { #expect(try await test.finish(job, worker)) }
+            try await test.upkeep().tendLanes(thoroughly: true)
+            #expect(try await test.numbers("select in_flight from lane") == [1])
+            #expect(try await test.finish(last, worker))
+            #expect(try await test.queue.claim(worker, want: 20).count == 10)
+            #expect(try await test.numbers("select in_flight from lane") == [10])
+            #expect(try await audit(test).isEmpty)
+        }
+    }
+
+    @Test func lostEndsOfACappedServiceAreCountedAnewWhileOthersAreBusy() async throws {
+        try await TestQueue.with { test in
+            try await test.sql("insert into tenant (name, data_key) values ('acme', 'x')")
+            try await test.sql(
+                "insert into service (tenant, id, name, type, version) values (1, 3, 'math', 'python3', 1)")
+            try await test.sql(
+                #"insert into service_version (tenant, service, version, language, content, config) values (1, 3, 1, 'python3', '', '{"max_concurrent":1}')"#
+            )
+            try await enqueue(2, of: 1, test)
+            let worker = try await test.worker()
+            let lost = try #require(try await test.queue.claim(worker, want: 10).first)
+            let end = try await test.database.system.transaction { try $0.finish(worker.rawValue, lost.id) }
+            #expect(end != nil)
+            var other = test.job(asynchronous: true)
+            other.serviceID = 4
+            try await test.queue.enqueue(other)
+            #expect(try await test.queue.claim(worker, want: 10).map(\.id) == [other.id])
+            try await test.upkeep().tendLanes(thoroughly: true)
+            #expect(try await test.queue.claim(worker, want: 10).map(\.serviceID) == [3])
+            #expect(try await audit(test).isEmpty)
+        }
+    }
+
     private static let lock = Statement("test_lock_lanes", "select from lane for no key update")
     private static let blocks = Statement(
         "test_blocks",
