@@ -52,6 +52,9 @@ enum SystemStatements {
         where r.worker = any ($1::bigint[]) and j.ingress <> 0
         """)
 
+    /// Has every lane counted anew that is not right.
+    static let quiet = Statement("bench_quiet", "update lane set touched_at = '-infinity'")
+
     static let answered = Statement("bench_answered", "select count(*) from result where worker = $1::bigint")
 
     static let waiting = Statement("bench_waiting", "select count(*) from ready")
