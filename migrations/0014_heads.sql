@@ -29,6 +29,10 @@ grant select on sequence ready_seq_seq to scriptorium_system;
 create sequence lane_renew_after minvalue 0;
 select setval('lane_renew_after', 0);
 grant usage, select, update on sequence lane_renew_after to scriptorium_system;
+-- When somebody looked after the lanes, likewise.
+create sequence lane_tended_at minvalue 0;
+select setval('lane_tended_at', 0);
+grant usage, select, update on sequence lane_tended_at to scriptorium_system;
 
 -- A claim that is under way with the functions of before fails by this once, and is asked again.
 alter table lane
@@ -674,6 +678,7 @@ create or replace function tend_lanes_1(p_thoroughly boolean) returns integer
     set jit = off
     as $$
 declare
+    now_ms bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
     wrong bigint[];
     busy bigint[] := '{}';
     counts integer[];
@@ -686,6 +691,11 @@ begin
     if not pg_try_advisory_xact_lock(hashtext('scriptorium.lanes')) then
         return 0;
     end if;
+    -- However many processes there are, one look through the runs in a second is enough.
+    if not p_thoroughly and now_ms - pg_sequence_last_value('lane_tended_at') between 0 and 1000 then
+        return 0;
+    end if;
+    perform setval('lane_tended_at', now_ms);
     if p_thoroughly then
         with late as materialized (
             select l.tenant from lane l
@@ -774,14 +784,23 @@ begin
     if wrong is not null then
         -- The look, and then the new generation: a finish that knows of the generation is later than the look.
         select
+            -- All in one look: the lanes are locked.
             array(
-                select (select count(*) from run r where r.tenant = w.tenant)::integer
-                from unnest(wrong) with ordinality as w (tenant, place) order by w.place),
+                select coalesce(r.n, 0)::integer
+                from unnest(wrong) with ordinality as w (tenant, place)
+                left join (select r.tenant, count(*) as n from run r where r.tenant = any (wrong) group by r.tenant) as r
+                    on r.tenant = w.tenant
+                order by w.place),
             (
-                select coalesce(jsonb_agg(jsonb_build_array(c.tenant, c.service, (
-                    select count(*) from run r join job j on j.id = r.id and j.created_at = r.created_at
-                    where r.tenant = c.tenant and j.service_id = c.service))), '[]')
-                from service_cap c where c.tenant = any (wrong)
+                select coalesce(jsonb_agg(jsonb_build_array(c.tenant, c.service, coalesce(r.n, 0))), '[]')
+                from service_cap c
+                left join (
+                    select r.tenant, j.service_id, count(*) as n
+                    from run r join job j on j.id = r.id and j.created_at = r.created_at
+                    where r.tenant in (select s.tenant from service_cap s where s.tenant = any (wrong))
+                    group by r.tenant, j.service_id
+                ) as r on r.tenant = c.tenant and r.service_id = c.service
+                where c.tenant = any (wrong)
             )
         into counts, runs;
         present := nextval('lane_generation');

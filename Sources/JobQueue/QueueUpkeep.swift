@@ -27,7 +27,9 @@ public struct QueueUpkeep: Service {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
                 // Somebody waits for it, and nothing else may delay it.
-                group.addTask { await repeating(every: 750...1250) { _ in try await reap() } }
+                group.addTask {
+                    await repeating(every: 750...1250) { _ in try await reap(thoroughly: false) }
+                }
                 group.addTask { await repeating(every: 1500...2500, work) }
                 group.addTask {
                     await repeating(every: 1500...2500) { _ in
@@ -56,6 +58,8 @@ public struct QueueUpkeep: Service {
 
     /// Each kind of work has its round, so that one that fails does not keep the others from theirs.
     private func work(_ round: Int) async throws {
+        // What a worker has claimed while it was given up is nobody's.
+        if round % 3 == 0 { try await reap(thoroughly: true) }
         try await promote()
         try await tendLanes(thoroughly: round % 15 == 14)
         // Partitions are made days ahead: once in some minutes is plenty, also where one could not be made.
@@ -66,9 +70,10 @@ public struct QueueUpkeep: Service {
     }
 
     /// Takes back what lost workers ran.
-    private func reap() async throws {
+    private func reap(thoroughly: Bool) async throws {
         let rows = try await queue.database.system.execute(
-            SystemStatements.reap, [Double(JobQueue.lease.milliseconds) / 1000])
+            thoroughly ? SystemStatements.reap : SystemStatements.reapSilent,
+            [Double(JobQueue.lease.milliseconds) / 1000])
         for row in rows {
             let (id, ingress, requeued) = try row.decode(JobID.self, Int64.self, Bool.self)
             QueueMetrics.attemptLost()

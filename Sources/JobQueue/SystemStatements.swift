@@ -79,6 +79,14 @@ enum SystemStatements {
     static let reap = Statement(
         "queue_reap", "select id, ingress, requeued from reap_1(make_interval(secs => $1::double precision))")
 
+    /// The same, where there is a worker that has been silent for so long: the look through all runs is left out else.
+    static let reapSilent = Statement(
+        "queue_reap_silent",
+        """
+        select r.id, r.ingress, r.requeued from reap_1(make_interval(secs => $1::double precision)) as r
+        where exists (select from worker w where w.heartbeat_at < now() - make_interval(secs => $1::double precision))
+        """)
+
     static let promote = Statement("queue_promote", "select promote_1($1::integer)")
 
     static let tendLanes = Statement("queue_tend_lanes", "select tend_lanes_1($1::boolean)")

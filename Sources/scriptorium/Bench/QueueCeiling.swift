@@ -142,7 +142,7 @@ struct QueueCeiling: Sendable {
         }
         // What each of its clients has finished last was told to nobody, and would stay in the way of the next round.
         _ = try await stand.database.system.execute(SystemStatements.quiet)
-        try await QueueUpkeep(queue: stand.queue, logger: BenchPostgres.quiet).tendLanes(thoroughly: false)
+        try await QueueUpkeep(queue: stand.queue, logger: BenchPostgres.quiet).tendLanes(thoroughly: true)
     }
 
     func end() async throws { try await stand.queue.unregister(worker) }
