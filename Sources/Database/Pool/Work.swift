@@ -127,11 +127,13 @@ final class PooledWork<T: Sendable>: Work {
                 error.code == .connectionLost && !link.hasActed && !isGivenUp.load(ordering: .acquiring)
                 && Moment.now < deadline
         }
-        let isCancelled = isCancelled.load(ordering: .acquiring)
-        let caller: Caller? = state.withLock { state in
-            guard case .running(let caller, _, _) = state else { return nil }
+        // Under the lock, after which nobody stops this any more: a cancellation that came later than the look would hit what
+        // the connection does next.
+        let (caller, isCancelled): (Caller?, Bool) = state.withLock { [mayRepeat] state in
+            let isCancelled = self.isCancelled.load(ordering: .acquiring)
+            guard case .running(let caller, _, _) = state else { return (nil, isCancelled) }
             state = mayRepeat && !isCancelled ? .queued(caller) : .over
-            return mayRepeat && !isCancelled ? nil : caller
+            return (mayRepeat && !isCancelled ? nil : caller, isCancelled)
         }
         let isGivenUp = isGivenUp.load(ordering: .acquiring)
         if isGivenUp || isCancelled && !cancellations.settle(link.canceller) { link.spoil() }
