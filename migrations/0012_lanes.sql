@@ -44,24 +44,18 @@ alter table run add column service bigint;
 
 -- The virtual time: how far the lanes have come that were served last.
 create sequence lane_clock minvalue 0;
--- No lane that can give something stands behind it, but for those of transactions that are older than a second.
+-- No lane that can give something stands behind it, but for those of transactions that are older than half a second.
 create sequence lane_floor minvalue 0;
 -- What it will be next, and since when that is known, in milliseconds since 1970.
 create sequence lane_floor_next minvalue 0;
 create sequence lane_floor_since minvalue 0;
--- Transactions that are older, by a second at least, wait for something else, and are not waited for.
-create sequence lane_old_xid minvalue 0;
-create sequence lane_old_xid_next minvalue 0;
 -- Is raised with every recount.
 create sequence lane_generation minvalue 0;
 do $$
 declare
     s text;
 begin
-    foreach s in array array[
-        'lane_clock', 'lane_floor', 'lane_floor_next', 'lane_floor_since', 'lane_old_xid', 'lane_old_xid_next',
-        'lane_generation'
-    ] loop
+    foreach s in array array['lane_clock', 'lane_floor', 'lane_floor_next', 'lane_floor_since', 'lane_generation'] loop
         perform setval(s::regclass, 0);
         execute format('grant usage, select, update on sequence %I to scriptorium_system', s);
     end loop;
@@ -110,11 +104,10 @@ create table lane (
     min_tier smallint not null default 0,
     -- Whether services of the tenant have caps of their own.
     has_caps boolean not null default false,
-    -- For each kind, up to where all has been taken; and how far it may come when those transactions have ended that were
-    -- under way before `next_xid`, and may still commit something with a smaller number. Looked at ten times a second.
+    -- For each kind, up to where all has been taken; and what it will be a tenth of a second after `heads_at`, when nobody
+    -- can still commit something that was numbered before.
     heads bigint[] not null default '{0,0,0,0,0,0,0,0,0,0}',
     next_heads bigint[] not null default '{0,0,0,0,0,0,0,0,0,0}',
-    next_xid bigint not null default 0,
     heads_at timestamptz not null default '-infinity',
     -- Whether the last visit got less than it asked for, and how many of what it got were asynchronous.
     short boolean not null default false,
@@ -186,13 +179,12 @@ begin
     -- here, or it sees what was added.
     perform pg_advisory_xact_lock_shared(7, b.bucket)
     from (select distinct (t % 1024)::integer as bucket from unnest(tenants) as t order by 1) as b;
-    if (select count(*) from lane l where l.tenant = any (tenants)) < cardinality(tenants) then
+    if exists (select from unnest(tenants) as t where not exists (select from lane l where l.tenant = t)) then
         insert into lane (tenant) select t from unnest(tenants) as t order by t on conflict do nothing;
     end if;
     perform from lane l
     join unnest(tenants, their_kinds, their_languages, their_tiers) as a (tenant, kinds, languages, tier) on a.tenant = l.tenant
-    where l.tenant = any (tenants)
-        and (l.kinds & a.kinds <> a.kinds or l.languages & a.languages <> a.languages or l.top_tier < a.tier)
+    where l.kinds & a.kinds <> a.kinds or l.languages & a.languages <> a.languages or l.top_tier < a.tier
     order by l.tenant
     for no key update of l;
     if found then
@@ -200,7 +192,7 @@ begin
         set kinds = l.kinds | a.kinds, languages = l.languages | a.languages, top_tier = greatest(l.top_tier, a.tier),
             vtime = case when l.runnable then l.vtime else greatest(l.vtime, (select last_value from lane_clock)) end
         from unnest(tenants, their_kinds, their_languages, their_tiers) as a (tenant, kinds, languages, tier)
-        where a.tenant = l.tenant and l.tenant = any (tenants)
+        where a.tenant = l.tenant
             and (l.kinds & a.kinds <> a.kinds or l.languages & a.languages <> a.languages or l.top_tier < a.tier);
     end if;
     return null;
@@ -241,7 +233,7 @@ begin
         select f.tenant, bit_or(1 << f.kind) as kinds, bit_or(1 << f.language) as languages, max(f.min_tier) as tier
         from freed f group by f.tenant
     ) as f
-    where l.tenant = f.tenant and l.tenant = any (p_tenants);
+    where l.tenant = f.tenant;
 end
 $$;
 
@@ -261,7 +253,7 @@ begin
             select i.tenant, i.service, sum(i.n) as n
             from unnest(p_tenants, p_services, p_counts, p_generations) as i (tenant, service, n, generation)
             join lane l on l.tenant = i.tenant
-            where l.tenant = any (p_tenants) and i.service <> 0 and i.generation >= l.generation
+            where i.service <> 0 and i.generation >= l.generation
             group by i.tenant, i.service
         ) as i
         where c.tenant = i.tenant and c.service = i.service;
@@ -274,10 +266,10 @@ begin
         select i.tenant, sum(i.n) as n
         from unnest(p_tenants, p_counts, p_generations) as i (tenant, n, generation)
         join lane l on l.tenant = i.tenant
-        where l.tenant = any (p_tenants) and i.generation >= l.generation
+        where i.generation >= l.generation
         group by i.tenant
     ) as i
-    where l.tenant = i.tenant and l.tenant = any (p_tenants);
+    where l.tenant = i.tenant;
 end
 $$;
 
@@ -400,8 +392,7 @@ create trigger service_cap after insert on service_version
 -- As enqueue_2, with priorities, and with bounds where the caller gives them: how many jobs of the tenant may wait, how many
 -- may be accepted on a day (UTC), and how much processor time its jobs may have used before. Returns those it did not
 -- accept: for their idempotency key, or with the bound that refused them (1 waiting, 2 jobs, 3 processor time in
--- microseconds) and what is used of it. What is refused leaves nothing behind. Also returns, as bound 0, how many waited of
--- each tenant whose jobs were counted, with one of its jobs.
+-- microseconds) and what is used of it. What is refused leaves nothing behind.
 create function enqueue_3(
     p_ids uuid[], p_tenants bigint[], p_apps bigint[], p_accounts bigint[], p_services text[], p_service_ids bigint[],
     p_versions integer[], p_methods text[], p_asynchronous boolean[], p_max_attempts smallint[], p_wall_ms integer[],
@@ -423,8 +414,6 @@ declare
     refused uuid[] := '{}';
     refused_bounds smallint[] := '{}';
     refused_uses bigint[] := '{}';
-    counted bigint[];
-    counts bigint[];
 begin
     -- A repeat must see what the first try has done: it waits for the first try's end, should that still be under way.
     perform pg_advisory_xact_lock(hashtextextended(p_ids[1]::text, 0));
@@ -463,13 +452,6 @@ begin
         select from unnest(p_max_queued, p_jobs_per_day, p_cpu_us_per_day) as b (queued, jobs, cpu)
         where b.queued is not null or b.jobs is not null or b.cpu is not null
     ) then
-        -- Two batches that count at the same moment would both find the same room.
-        perform pg_advisory_xact_lock(8, b.bucket)
-        from (
-            select distinct (n.tenant % 1024)::integer as bucket
-            from unnest(p_tenants, p_max_queued) as n (tenant, most) where n.most is not null
-            order by 1
-        ) as b;
         insert into budget (tenant, day)
         select distinct n.tenant, today
         from unnest(p_tenants, p_jobs_per_day) as n (tenant, jobs) where n.jobs is not null
@@ -509,10 +491,8 @@ begin
             coalesce(array_agg(j.id order by j.place), '{}'), coalesce(array_agg(j.bound::smallint order by j.place), '{}'),
             coalesce(
                 array_agg(
-                    coalesce(case j.bound when 1 then j.waiting when 2 then j.jobs else j.cpu_us end, 0) order by j.place), '{}'),
-            (select array_agg(w.tenant order by w.tenant) from waiting w),
-            (select array_agg(w.count order by w.tenant) from waiting w)
-        into refused, refused_bounds, refused_uses, counted, counts
+                    coalesce(case j.bound when 1 then j.waiting when 2 then j.jobs else j.cpu_us end, 0) order by j.place), '{}')
+        into refused, refused_bounds, refused_uses
         from judged j where j.bound is not null;
         if has_keys and cardinality(refused) > 0 then
             delete from idempotency i
@@ -577,19 +557,12 @@ begin
             select o.id, null::uuid, null::bytea, o.bound, o.in_use
             from unnest(refused, refused_bounds, refused_uses) as o (id, bound, in_use);
     end if;
-    if counted is not null then
-        return query
-            select distinct on (n.tenant) n.id, null::uuid, null::bytea, 0::smallint, c.count
-            from unnest(p_ids, p_tenants) as n (id, tenant)
-            join unnest(counted, counts) as c (tenant, count) on c.tenant = n.tenant
-            where n.id <> all (refused);
-    end if;
 end
 $$;
 
 -- --- Claim -----------------------------------------------------------------------------------------------------------
 
--- From where on lanes are looked for. It follows the lanes a second behind: where a lane stands is decided before it
+-- From where on lanes are looked for. It follows the lanes half a second behind: where a lane stands is decided before it
 -- is there for others.
 create function lane_floor_1() returns bigint
     language plpgsql security definer set search_path = public, pg_temp
@@ -602,12 +575,10 @@ declare
     lowest bigint;
 begin
     select f.last_value into mark from lane_floor f;
-    if now_ms < (select s.last_value + 1000 from lane_floor_since s) then
+    if now_ms < (select s.last_value + 500 from lane_floor_since s) then
         return mark;
     end if;
     perform setval('lane_floor_since', now_ms);
-    perform setval('lane_old_xid', (select n.last_value from lane_old_xid_next n));
-    perform setval('lane_old_xid_next', pg_snapshot_xmax(pg_current_snapshot())::text::bigint);
     select n.last_value into next from lane_floor_next n;
     if next > mark then
         perform setval('lane_floor', next);
@@ -657,9 +628,6 @@ declare
     -- Whether there are locks on lanes already.
     holds boolean := cardinality(p_ended_tenants) > 0;
     moment timestamptz;
-    -- All transactions before it have ended, but for those that are old; and the first that has not begun.
-    ended_xid bigint;
-    coming_xid bigint;
 begin
     perform set_config('synchronous_commit', 'off', true);
     if cardinality(p_ended_tenants) > 0 then
@@ -718,13 +686,6 @@ begin
         end if;
         share := (wanted + cardinality(chosen) - 1) / cardinality(chosen);
         moment := clock_timestamp();
-        select s.top, coalesce(min(x.xid) filter (where x.xid >= (select o.last_value from lane_old_xid o)), s.top)
-        into coming_xid, ended_xid
-        from (
-            select pg_snapshot_xmax(c.s)::text::bigint as top, c.s from (select pg_current_snapshot() as s) as c
-        ) as s
-        left join lateral (select pg_snapshot_xip(s.s)::text::bigint as xid) as x on true
-        group by s.top;
         -- A statement of its own, for a snapshot of its own: a lane's lock says nothing about what else was seen before it.
         return query
             with seen as materialized (
@@ -796,36 +757,29 @@ begin
                     vtime = l.vtime + l.stride * case
                         when t.n = 0 and wanted_asynchronous >= wanted then 1 else t.n end,
                     short = t.n < least(share, l.cap - l.in_flight),
-                    -- No further than what was taken now: of what has come in since there may be more. And what this worker
-                    -- can not run, or may not take now, stands where it stood.
-                    heads = case when l.heads_at < moment - interval '100 milliseconds' and l.next_xid <= ended_xid
-                        and l.languages & ~spoken = 0 and l.top_tier <= able then array(
-                        select greatest(l.heads[k.kind + 1], least(l.next_heads[k.kind + 1], coalesce(
-                            (select max(o.seq) from taken o where o.tenant = l.tenant and o.kind = k.kind), 0)))
-                        from generate_series(0, 9) as k (kind) order by k.kind
-                    ) else l.heads end,
-                    next_heads = case when l.heads_at < moment - interval '100 milliseconds' and l.next_xid <= ended_xid
-                        and l.languages & ~spoken = 0 and l.top_tier <= able then array(
-                        select greatest(l.next_heads[k.kind + 1], (
-                            select max(o.seq) from taken o where o.tenant = l.tenant and o.kind = k.kind))
+                    heads = case when t.is_due then l.next_heads else l.heads end,
+                    next_heads = case when t.is_due then array(
+                        select greatest(
+                            l.next_heads[k.kind + 1],
+                            (select max(o.seq) from taken o where o.tenant = l.tenant and o.kind = k.kind))
                         from generate_series(0, 9) as k (kind) order by k.kind
                     ) else l.next_heads end,
-                    next_xid = case when l.heads_at < moment - interval '100 milliseconds' and l.next_xid <= ended_xid
-                        and l.languages & ~spoken = 0 and l.top_tier <= able then coming_xid
-                        else l.next_xid end,
-                    heads_at = case when l.heads_at < moment - interval '100 milliseconds' and l.next_xid <= ended_xid
-                        and l.languages & ~spoken = 0 and l.top_tier <= able then moment
-                        else l.heads_at end
+                    heads_at = case when t.is_due then moment else l.heads_at end
                 from (
-                    select o.tenant, sum(o.n)::integer as n, sum(o.asynchronous)::integer as asynchronous
+                    select
+                        o.tenant, sum(o.n)::integer as n, sum(o.asynchronous)::integer as asynchronous,
+                        -- What this worker can not run, or may not take now, stands where it stood.
+                        p.heads_at < moment - interval '100 milliseconds' and p.languages & ~spoken = 0
+                            and p.top_tier <= able as is_due
                     from (
                         select t.tenant, 1 as n, t.class & 1 as asynchronous from taken t
                         union all
                         select c.tenant, 0, 0 from unnest(chosen) as c (tenant)
                     ) as o
-                    group by o.tenant
+                    join lane p on p.tenant = o.tenant
+                    group by o.tenant, p.heads_at, p.languages, p.top_tier
                 ) as t
-                where l.tenant = t.tenant and l.tenant = any (chosen)
+                where l.tenant = t.tenant
             )
             select
                 t.id, t.created_at, t.tenant, t.asynchronous, t.attempt_number, t.max_attempts, t.service, t.service_id,
@@ -858,7 +812,7 @@ begin
                 where o.tenant = any (emptied)
                 group by o.tenant
             ) as p
-            where l.tenant = p.tenant and l.tenant = any (emptied) and l.kinds <> p.kinds;
+            where l.tenant = p.tenant and l.kinds <> p.kinds;
         end if;
         exit when wanted <= 0;
     end loop;
@@ -1056,11 +1010,11 @@ begin
     truncate lane;
     insert into lane (
         tenant, kinds, languages, top_tier, vtime, in_flight, cap, stride, suspended, min_tier, has_caps, heads, next_heads,
-        next_xid, heads_at, short, asynchronous, generation, touched_at
+        heads_at, short, asynchronous, generation, touched_at
     )
     select
         k.tenant, k.kinds, k.languages, k.top_tier, k.vtime, k.in_flight, k.cap, k.stride, k.suspended, k.min_tier,
-        k.has_caps, k.heads, k.next_heads, k.next_xid, k.heads_at, k.short, k.asynchronous, k.generation, k.touched_at
+        k.has_caps, k.heads, k.next_heads, k.heads_at, k.short, k.asynchronous, k.generation, k.touched_at
     from unnest(kept) as k;
     return true;
 exception when lock_not_available then

@@ -34,6 +34,12 @@ create sequence lane_tended_at minvalue 0;
 select setval('lane_tended_at', 0);
 grant usage, select, update on sequence lane_tended_at to scriptorium_system;
 
+-- Transactions that are older, by a second at least, wait for something else, and are not waited for.
+create sequence lane_old_xid minvalue 0;
+create sequence lane_old_xid_next minvalue 0;
+select setval('lane_old_xid', 0), setval('lane_old_xid_next', 0);
+grant usage, select, update on sequence lane_old_xid, lane_old_xid_next to scriptorium_system;
+
 -- A claim that is under way with the functions of before fails by this once, and is asked again.
 alter table lane
     -- Up to where there is nothing any more, of jobs that somebody waits for and of others, so that a claim passes over
@@ -41,6 +47,7 @@ alter table lane
     -- else can still commit a smaller number. Looked at ten times a second.
     add column head bigint not null default 0, add column head_asynchronous bigint not null default 0,
     add column next_head bigint not null default 0, drop column next_heads,
+    add column next_xid bigint not null default 0,
     -- There for what programs of before measure: they see no age of the oldest job for as long as they run on.
     alter column heads drop not null, alter column heads drop default,
     -- Which demands wait says nothing that is needed any more; and a claim keeps what it knows of its lanes to itself.
@@ -51,7 +58,7 @@ drop index run_worker;
 
 -- From an owner row-level security would hide them.
 set local role scriptorium_system;
-update lane set heads = null, next_xid = 0, heads_at = '-infinity';
+update lane set heads = null, heads_at = '-infinity';
 reset role;
 
 -- Whoever takes such a number has a transaction's before, and not only when the row is written.
@@ -241,6 +248,197 @@ begin
         vtime = case when l.runnable then l.vtime else greatest(l.vtime, clock) end
     from unnest(spots, counts) as c (spot, n)
     where l.ctid = c.spot and c.n > 0;
+end
+$$;
+
+-- As enqueue_2, with priorities, and with bounds where the caller gives them: how many jobs of the tenant may wait, how many
+-- may be accepted on a day (UTC), and how much processor time its jobs may have used before. Returns those it did not
+-- accept: for their idempotency key, or with the bound that refused them (1 waiting, 2 jobs, 3 processor time in
+-- microseconds) and what is used of it. What is refused leaves nothing behind. Also returns, as bound 0, how many waited of
+-- each tenant whose jobs were counted, with one of its jobs.
+create or replace function enqueue_3(
+    p_ids uuid[], p_tenants bigint[], p_apps bigint[], p_accounts bigint[], p_services text[], p_service_ids bigint[],
+    p_versions integer[], p_methods text[], p_asynchronous boolean[], p_max_attempts smallint[], p_wall_ms integer[],
+    p_ingresses bigint[], p_requests bytea[], p_summaries bytea[], p_languages smallint[], p_retry_on_error boolean[],
+    p_run_at timestamptz[], p_delay_ms bigint[], p_start_within_ms bigint[], p_retry_of uuid[],
+    p_callers text[], p_keys bytea[], p_fingerprints bytea[], p_priorities smallint[], p_max_queued bigint[],
+    p_jobs_per_day bigint[], p_cpu_us_per_day bigint[], p_repeat boolean
+) returns table (id uuid, existing uuid, fingerprint bytea, bound smallint, in_use bigint)
+    language plpgsql security definer set search_path = public, pg_temp
+    set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+    set jit = off
+    set plan_cache_mode = force_generic_plan
+    as $$
+#variable_conflict use_column
+declare
+    today date := (now() at time zone 'UTC')::date;
+    has_keys boolean := exists (select from unnest(p_keys) k where k is not null);
+    repeated uuid[] := '{}';
+    written uuid[] := '{}';
+    refused uuid[] := '{}';
+    refused_bounds smallint[] := '{}';
+    refused_uses bigint[] := '{}';
+    counted bigint[];
+    counts bigint[];
+begin
+    -- A repeat must see what the first try has done: it waits for the first try's end, should that still be under way.
+    perform pg_advisory_xact_lock(hashtextextended(p_ids[1]::text, 0));
+    if p_repeat then
+        select coalesce(array_agg(j.id), '{}') into written
+        from unnest(p_ids) as n (id)
+        join job j on j.id = n.id and j.created_at > now() - interval '10 minutes';
+    end if;
+    if has_keys then
+        -- Waits for others that write the same keys at the same time. In the order of the keys, so that two batches never
+        -- wait for each other.
+        delete from idempotency i
+        using (
+            select o.tenant, o.caller, o.key
+            from idempotency o
+            join unnest(p_tenants, p_callers, p_keys) as n (tenant, caller, key)
+                on o.tenant = n.tenant and o.caller = n.caller and o.key = n.key
+            where o.expires_at <= now()
+            order by o.tenant, o.caller, o.key
+            for update of o
+        ) as late
+        where i.tenant = late.tenant and i.caller = late.caller and i.key = late.key;
+        insert into idempotency (tenant, caller, key, fingerprint, job, expires_at)
+        select n.tenant, n.caller, n.key, n.fingerprint, n.id, now() + interval '24 hours'
+        from unnest(p_tenants, p_callers, p_keys, p_fingerprints, p_ids) as n (tenant, caller, key, fingerprint, id)
+        where n.key is not null
+        order by n.tenant, n.caller, n.key
+        on conflict do nothing;
+        -- A statement of its own sees what those others have written.
+        select coalesce(array_agg(n.id), '{}') into repeated
+        from unnest(p_tenants, p_callers, p_keys, p_ids) as n (tenant, caller, key, id)
+        join idempotency i on i.tenant = n.tenant and i.caller = n.caller and i.key = n.key
+        where i.job <> n.id;
+    end if;
+    if exists (
+        select from unnest(p_max_queued, p_jobs_per_day, p_cpu_us_per_day) as b (queued, jobs, cpu)
+        where b.queued is not null or b.jobs is not null or b.cpu is not null
+    ) then
+        -- Two batches that count at the same moment would both find the same room.
+        perform pg_advisory_xact_lock(8, b.bucket)
+        from (
+            select distinct (n.tenant % 1024)::integer as bucket
+            from unnest(p_tenants, p_max_queued) as n (tenant, most) where n.most is not null
+            order by 1
+        ) as b;
+        insert into budget (tenant, day)
+        select distinct n.tenant, today
+        from unnest(p_tenants, p_jobs_per_day) as n (tenant, jobs) where n.jobs is not null
+        order by 1
+        on conflict do nothing;
+        perform from budget b
+        where b.day = today
+            and b.tenant in (select n.tenant from unnest(p_tenants, p_jobs_per_day) as n (tenant, jobs) where n.jobs is not null)
+        order by b.tenant
+        for no key update;
+        with fresh as materialized (
+            select n.*, row_number() over (partition by n.tenant order by n.place) as number
+            from unnest(p_ids, p_tenants, p_max_queued, p_jobs_per_day, p_cpu_us_per_day) with ordinality
+                as n (id, tenant, max_queued, jobs, cpu, place)
+            where n.id <> all (repeated) and n.id <> all (written)
+        ), waiting as materialized (
+            select
+                t.tenant,
+                -- No further than the bound, which says how far it may cost something.
+                (select count(*) from (select from ready r where r.tenant = t.tenant limit t.most) as r)
+                + (select count(*) from (select from delayed d where d.tenant = t.tenant limit t.most) as d) as count
+            from (select n.tenant, max(n.max_queued) as most from fresh n where n.max_queued is not null group by 1) as t
+        ), judged as (
+            select
+                n.id, n.place,
+                case
+                    when w.count + n.number > n.max_queued then 1
+                    when coalesce(b.jobs, 0) + n.number > n.jobs then 2
+                    when coalesce(b.cpu_us, 0) >= n.cpu then 3
+                end as bound,
+                w.count as waiting, b.jobs, b.cpu_us
+            from fresh n
+            left join waiting w on w.tenant = n.tenant
+            left join budget b on b.tenant = n.tenant and b.day = today
+        )
+        select
+            coalesce(array_agg(j.id order by j.place), '{}'), coalesce(array_agg(j.bound::smallint order by j.place), '{}'),
+            coalesce(
+                array_agg(
+                    coalesce(case j.bound when 1 then j.waiting when 2 then j.jobs else j.cpu_us end, 0) order by j.place), '{}'),
+            (select array_agg(w.tenant order by w.tenant) from waiting w),
+            (select array_agg(w.count order by w.tenant) from waiting w)
+        into refused, refused_bounds, refused_uses, counted, counts
+        from judged j where j.bound is not null;
+        if has_keys and cardinality(refused) > 0 then
+            delete from idempotency i
+            using unnest(p_tenants, p_callers, p_keys, p_ids) as n (tenant, caller, key, id)
+            where n.id = any (refused) and i.tenant = n.tenant and i.caller = n.caller and i.key = n.key and i.job = n.id;
+        end if;
+        update budget b
+        set jobs = b.jobs + n.count
+        from (
+            select n.tenant, count(*) as count
+            from unnest(p_ids, p_tenants, p_jobs_per_day) as n (id, tenant, jobs)
+            where n.jobs is not null and n.id <> all (repeated) and n.id <> all (written) and n.id <> all (refused)
+            group by n.tenant
+        ) as n
+        where b.tenant = n.tenant and b.day = today;
+    end if;
+    with input as materialized (
+        select
+            n.*, coalesce((select t.min_tier from tenant t where t.id = n.tenant), 0) as min_tier,
+            coalesce(n.run_at, now() + n.delay_ms * interval '1 millisecond') as due,
+            (n.asynchronous::integer + 2 * case
+                when n.priority > 50 then 2 when n.priority > 0 then 1 when n.priority = 0 then 0
+                when n.priority >= -50 then 3 else 4 end)::smallint as class
+        from unnest(
+            p_ids, p_tenants, p_apps, p_accounts, p_services, p_service_ids, p_versions, p_methods, p_asynchronous,
+            p_max_attempts, p_wall_ms, p_ingresses, p_requests, p_summaries, p_languages, p_retry_on_error, p_run_at,
+            p_delay_ms, p_start_within_ms, p_retry_of, p_priorities
+        ) as n (
+            id, tenant, app, account, service, service_id, version, method, asynchronous, max_attempts, wall_ms, ingress,
+            request, summary, language, retry_on_error, run_at, delay_ms, start_within_ms, retry_of, priority
+        )
+        where n.id <> all (repeated) and n.id <> all (written) and n.id <> all (refused)
+    ), accepted as (
+        insert into job (
+            id, created_at, tenant, app, account, service, service_id, version, method, asynchronous, max_attempts, wall_ms,
+            ingress, request, summary, retry_on_error, run_at, retry_of, priority
+        )
+        select
+            i.id, now(), i.tenant, i.app, i.account, i.service, i.service_id, i.version, i.method, i.asynchronous,
+            i.max_attempts, i.wall_ms, i.ingress, i.request, i.summary, i.retry_on_error, i.due, i.retry_of, i.priority
+        from input i
+    ), queued as (
+        insert into ready (class, tenant, id, created_at, attempt, language, start_by, min_tier)
+        select
+            i.class, i.tenant, i.id, now(), 1, i.language, now() + i.start_within_ms * interval '1 millisecond', i.min_tier
+        from input i where i.due is null or i.due <= now()
+    )
+    insert into delayed (run_at, class, tenant, id, created_at, attempt, language, start_by, min_tier)
+    select
+        i.due, i.class, i.tenant, i.id, now(), 1, i.language, i.due + i.start_within_ms * interval '1 millisecond',
+        i.min_tier
+    from input i where i.due > now();
+    if cardinality(repeated) > 0 then
+        return query
+            select n.id, i.job, i.fingerprint, null::smallint, null::bigint
+            from unnest(p_tenants, p_callers, p_keys, p_ids) as n (tenant, caller, key, id)
+            join idempotency i on i.tenant = n.tenant and i.caller = n.caller and i.key = n.key
+            where n.id = any (repeated);
+    end if;
+    if cardinality(refused) > 0 then
+        return query
+            select o.id, null::uuid, null::bytea, o.bound, o.in_use
+            from unnest(refused, refused_bounds, refused_uses) as o (id, bound, in_use);
+    end if;
+    if counted is not null then
+        return query
+            select distinct on (n.tenant) n.id, null::uuid, null::bytea, 0::smallint, c.count
+            from unnest(p_ids, p_tenants) as n (id, tenant)
+            join unnest(counted, counts) as c (tenant, count) on c.tenant = n.tenant
+            where n.id <> all (refused);
+    end if;
 end
 $$;
 
@@ -943,9 +1141,5 @@ begin
         execute format('alter function %s owner to scriptorium_system', f);
         execute format('revoke execute on function %s from public', f);
     end loop;
-    -- It counts up to a bound.
-    select p.oid::regprocedure into f from pg_proc p
-    where p.pronamespace = 'public'::regnamespace and p.proname = 'enqueue_3';
-    execute format('alter function %s set enable_bitmapscan = off', f);
 end
 $$;
