@@ -15,6 +15,16 @@ import Testing
         }
     }
 
+    /// A tenant whose service 3, which the tests' jobs are for, may run one job at a time.
+    private func makeCappedService(_ test: TestQueue) async throws {
+        try await test.sql("insert into tenant (name, data_key) values ('acme', 'x')")
+        try await test.sql(
+            "insert into service (tenant, id, name, type, version) values (1, 3, 'math', 'python3', 1)")
+        try await test.sql(
+            #"insert into service_version (tenant, service, version, language, content, config) values (1, 3, 1, 'python3', '', '{"max_concurrent":1}')"#
+        )
+    }
+
     @Test func aTenantIsServedUpToItsCapAndNoneWaitsForIt() async throws {
         try await TestQueue.with { test in
             try await test.sql(
@@ -133,12 +143,7 @@ import Testing
     /// Jobs of a service at its cap stand aside, and go on in their order.
     @Test func aServiceHasACapOfItsOwn() async throws {
         try await TestQueue.with { test in
-            try await test.sql("insert into tenant (name, data_key) values ('acme', 'x')")
-            try await test.sql(
-                "insert into service (tenant, id, name, type, version) values (1, 3, 'math', 'python3', 1)")
-            try await test.sql(
-                #"insert into service_version (tenant, service, version, language, content, config) values (1, 3, 1, 'python3', '', '{"max_concurrent":1}')"#
-            )
+            try await makeCappedService(test)
             var ids: [JobID] = []
             for _ in 0..<4 {
                 let job = test.job(asynchronous: true)
@@ -211,12 +216,7 @@ import Testing
 
     @Test func lostEndsOfACappedServiceAreCountedAnewWhileOthersAreBusy() async throws {
         try await TestQueue.with { test in
-            try await test.sql("insert into tenant (name, data_key) values ('acme', 'x')")
-            try await test.sql(
-                "insert into service (tenant, id, name, type, version) values (1, 3, 'math', 'python3', 1)")
-            try await test.sql(
-                #"insert into service_version (tenant, service, version, language, content, config) values (1, 3, 1, 'python3', '', '{"max_concurrent":1}')"#
-            )
+            try await makeCappedService(test)
             try await enqueue(2, of: 1, test)
             let worker = try await test.worker()
             let lost = try #require(try await test.queue.claim(worker, want: 10).first)
